@@ -1,0 +1,70 @@
+"""Raw memory from compiled code: a view of records or samples at an address, and atomics on 64-bit integers.
+
+Rules kept here:
+* A view allocates nothing: numba's `carray` over a pointer is a handful of registers.
+* One writer, one reader: the writer stores with *release* after its data, the reader loads with *acquire* before
+  it. A plain load in a wait loop would be hoisted out of it by LLVM.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from .native import INTEGER, Native
+
+
+@intrinsic
+def pointer(typingctx, address):
+    """An untyped pointer from a 64-bit address: `carray(pointer(a), count, dtype)` is a view of what lies there."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(address), generate
+
+
+@intrinsic
+def address(typingctx, reference):
+    """The 64-bit address of a plane or a record."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ptrtoint(arguments[0], context.get_value_type(types.int64))
+
+    return types.int64(reference), generate
+
+
+@intrinsic
+def load_acquire(typingctx, address):
+    """The 64-bit integer at an address; what its writer stored before it is visible afterwards."""
+
+    def generate(context, builder, signature, arguments):
+        word = ir.IntType(64)
+        place = builder.inttoptr(arguments[0], word.as_pointer())
+        return builder.load_atomic(place, ordering="acquire", align=8, typ=word)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def store_release(typingctx, address, value):
+    """Store a 64-bit integer at an address; everything stored before is visible to who reads it with acquire."""
+
+    def generate(context, builder, signature, arguments):
+        word = ir.IntType(64)
+        place = builder.inttoptr(arguments[0], word.as_pointer())
+        builder.store_atomic(arguments[1], place, ordering="release", align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+def _peek(address):
+    return load_acquire(address)
+
+
+def _publish(address, value):
+    store_release(address, value)
+
+
+peek = Native(_peek, (INTEGER,), "peek", returns=INTEGER)
+publish = Native(_publish, (INTEGER, INTEGER), "publish")

@@ -1,0 +1,127 @@
+"""A plain Python function as machine code with a C address, compiled once per machine and kept on disk.
+
+Why an address: the engine calls blocks from a table, so a new block or a new chain recompiles nothing
+(14 ns a call), and a sound card's driver can call the engine without knowing Python.
+
+Rules kept here:
+* Arguments are records (by reference), planes (pointers to float32) and 64-bit integers: all one C register each.
+* `error_model="numpy"`: a division by zero gives inf and never an exception.
+* The cache folder is named by a hash of all sources that hold compiled code. numba alone would load stale code
+  after an edit to a helper in another file. Older folders are removed.
+* What a function closes over must be plain numbers and strings; those are part of numba's cache key.
+"""
+
+import ctypes
+import hashlib
+import shutil
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import numba
+import numpy as np
+import platformdirs
+from numba import types
+
+PLANE = types.CPointer(types.float32)
+"""One channel of a period: n consecutive float32 samples."""
+INTEGER = types.int64
+FLOAT = types.float64
+
+PACKAGE = Path(__file__).resolve().parent.parent
+SOURCES = ("compiled/*.py", "blocks/*.py", "nam/*.py", "dsp.py", "block.py", "layout.py", "engine.py", "timing.py")
+KEPT_FOLDERS = 3
+
+
+@lru_cache(maxsize=1)
+def cache_folder() -> Path:
+    """Where compiled code is kept; CHAINRT_CACHE names another place. Created on first use."""
+    digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
+    for pattern in SOURCES:
+        for source in sorted(PACKAGE.glob(pattern)):
+            digest.update(source.name.encode() + source.read_bytes())
+    folder = cache_root() / f"kernels-{digest.hexdigest()[:16]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.touch()
+    others = sorted(cache_root().glob("kernels-*"), key=lambda path: path.stat().st_mtime)
+    for stale in others[:-KEPT_FOLDERS]:
+        shutil.rmtree(stale, ignore_errors=True)
+    return folder
+
+
+def cache_root() -> Path:
+    """The user's cache folder for chainrt."""
+    from os import environ
+
+    return Path(environ.get("CHAINRT_CACHE") or platformdirs.user_cache_dir("chainrt", appauthor=False))
+
+
+class Native:
+    """A function that becomes machine code when its `address` is first asked for."""
+
+    def __init__(self, function: Callable, arguments: Iterable, label: str | None = None, returns=types.void):
+        self.function = function
+        self.label = label or function.__name__
+        self.arguments = tuple(numba.from_dtype(a) if isinstance(a, np.dtype) else a for a in arguments)
+        self.returns = returns
+        self._compiled = None
+
+    @property
+    def address(self) -> int:
+        if self._compiled is None:
+            self._compiled = self._compile()
+        return self._compiled.address
+
+    @property
+    def is_cached(self) -> bool:
+        """True when the machine code is at hand, in this process or on disk."""
+        return self._compiled is not None or self._stamp.exists()
+
+    @property
+    def _stamp(self) -> Path:
+        return cache_folder() / f"{self.function.__module__}.{self.label}.compiled"
+
+    def _compile(self):
+        elsewhere = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(cache_folder())
+        try:
+            signature = self.returns(*self.arguments)
+            compiled = numba.cfunc(signature, cache=True, error_model="numpy")(self.function)
+        finally:
+            numba.config.CACHE_DIR = elsewhere
+        self._stamp.touch()
+        return compiled
+
+    def from_python(self) -> Callable:
+        """The machine code as a Python callable. It runs without the interpreter's lock.
+
+        Records and planes are passed as addresses (`address_of`), integers as they are.
+        """
+        by_type = {INTEGER: ctypes.c_int64, FLOAT: ctypes.c_double, types.void: None}
+        kinds = [by_type.get(kind, ctypes.c_void_p) for kind in self.arguments]
+        return ctypes.CFUNCTYPE(by_type[self.returns], *kinds)(self.address)
+
+
+def compile_all(natives: Iterable[Native], tell: Callable[[int, int, str], None] | None = None) -> None:
+    """Compile what is missing from the cache; `tell(done, total, label)` is called before each and at the end."""
+    missing = [native for native in dict.fromkeys(natives) if not native.is_cached]
+    for done, native in enumerate(missing):
+        if tell:
+            tell(done, len(missing), native.label)
+        _ = native.address
+    if tell and missing:
+        tell(len(missing), len(missing), "")
+
+
+def address_of(array: np.ndarray) -> int:
+    """Where the array's memory starts. The caller keeps the array alive."""
+    return array.ctypes.data
+
+
+def aligned_zeros(shape, dtype, alignment: int = 64) -> np.ndarray:
+    """Zeroed memory that starts on a cache line; records and planes of the audio thread live in such."""
+    dtype = np.dtype(dtype)
+    count = int(np.prod(shape)) * dtype.itemsize
+    raw = np.zeros(count + alignment, np.uint8)
+    skip = -raw.ctypes.data % alignment
+    return raw[skip : skip + count].view(dtype).reshape(shape)
