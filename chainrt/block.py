@@ -1,0 +1,174 @@
+"""What a block is: its knobs, its files, its memory, one compiled function, and the levels it can run at.
+
+A block is declared by `@block(...)` above a plain function `kernel(p, s, x, n)` and thereby exists everywhere: in
+presets, in `chainrt blocks`, in the cost table and in the contract test.
+
+Rules kept here:
+* Units are written once, in the `Param`. The kernel reads its knobs in exactly that unit.
+* `p` holds the knobs as the user last set them; `s` is everything the block remembers. Both are numpy records.
+  `p.rate` (Hz) and the constants of `prepare` lie in `p`, too. State starts all zero.
+* A mono kernel gets one plane, `kernel(p, s, x, n)`; in a stereo stretch of the chain it runs once per channel with
+  a state of its own. A stereo block (`channels=2`) gets both: `kernel(p, s, left, right, n)`. Planes are changed in
+  place.
+* n may be any number from 1 up to the period, and the sound must not depend on it.
+* A *level* is one size at which the block can run. A plain pedal has one.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .compiled.native import INTEGER, PLANE, Native, aligned_zeros
+
+UNITS = {
+    "dB": {"dB": 1.0},
+    "Hz": {"Hz": 1.0, "kHz": 1000.0},
+    "ms": {"ms": 1.0, "s": 1000.0},
+    "%": {"%": 1.0},
+    "": {"": 1.0},
+}
+"""Unit of a Param -> what may be written in a preset, and how much of the Param's unit that is."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """A knob: `name`, `unit` (a key of UNITS), smallest and largest value, and what it does."""
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    default: float = field(kw_only=True)
+    help: str = field(kw_only=True)
+
+    def __post_init__(self):
+        if self.unit not in UNITS or not self.low <= self.default <= self.high:
+            raise ValueError(f"{self.name}: unit {self.unit!r}, default {self.default} in {self.low}..{self.high}")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file a block needs, named in the preset relative to the preset's folder."""
+
+    name: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one block of a preset was set to: knob values in the Params' units, files as absolute paths."""
+
+    values: Mapping[str, float]
+    files: Mapping[str, Path]
+    rate: float
+
+
+@dataclass(frozen=True)
+class Level:
+    """One size at which a block can run."""
+
+    name: str
+    work: float
+    """Multiply-adds a frame: what a simulated device's cost is derived from."""
+    memory: int
+    """Frames of past input that shape the output. A state that has replayed them is exact."""
+    new_state: Callable[[], Sequence[np.ndarray]]
+    """Makes a silent state: first the record that the kernel gets, then the memory to which it points."""
+    natives: tuple[Native, ...] = ()
+    """Machine code that only this level needs."""
+
+
+@dataclass(eq=False)
+class Block:
+    """A declared effect. `kind` is its name in presets."""
+
+    kind: str
+    kernel: Callable
+    params: tuple[Param, ...]
+    files: tuple[File, ...]
+    channels: int
+    slimmable: bool
+    """True if a preset may say `slim:` and `priority:`, because the block can have several levels."""
+    work: float
+    memory: int
+    parameters: np.dtype
+    """The record `p`: rate (Hz), one float per Param, then the constants that `prepare` fills."""
+    state: np.dtype
+    native: Native
+    _prepare: Callable | None = None
+
+    @property
+    def summary(self) -> str:
+        """The first line of the file in which the block stands."""
+        doc = inspect.getmodule(self.kernel).__doc__ or self.kernel.__doc__ or ""
+        return doc.strip().splitlines()[0]
+
+    def prepare(self, function: Callable) -> Callable:
+        """Decorator for `prepare(p, settings)`, which runs once before the block plays.
+
+        It may fill the constants in the record `p` (from files, say), and may return the block's levels, smallest
+        first; without that the block has the one level it was declared with. Raises ModelError.
+        """
+        self._prepare = function
+        return function
+
+    def build(self, settings: Settings) -> tuple[np.ndarray, tuple[Level, ...]]:
+        """The record `p` and the levels, smallest first, of a block with these settings."""
+        p = aligned_zeros((), self.parameters)
+        p["rate"] = settings.rate
+        for param in self.params:
+            p[param.name] = settings.values.get(param.name, param.default)
+        levels = self._prepare(p, settings) if self._prepare else None
+        return p, tuple(levels or (Level("full", self.work, self.memory, self.new_state),))
+
+    def new_state(self) -> Sequence[np.ndarray]:
+        return (aligned_zeros((), self.state),)
+
+
+BLOCKS: dict[str, Block] = {}
+"""Every declared block by its kind. Filled by importing chainrt.blocks."""
+
+
+def block(
+    *,
+    params: Sequence[Param] = (),
+    files: Sequence[File] = (),
+    constants: Sequence[tuple] = (),
+    state: Sequence[tuple] = (),
+    channels: int = 1,
+    slimmable: bool = False,
+    work: float,
+    memory: int = 0,
+) -> Callable[[Callable], Block]:
+    """Declare the function below as a block of the function's name.
+
+    params, files: what a preset may set. constants: further fields of `p`, filled by `prepare`. state: the fields of
+    `s`, as in a numpy dtype; say in a comment what each remembers. work: multiply-adds a frame, roughly, for
+    simulated devices. memory: see Level.
+    """
+
+    def declare(kernel: Callable) -> Block:
+        parameters = np.dtype([("rate", "f4"), *((p.name, "f4") for p in params), *constants], align=True)
+        memory_of = np.dtype(list(state) or [("nothing", "f4")], align=True)
+        planes = (PLANE,) * channels
+        native = Native(kernel, (parameters, memory_of, *planes, INTEGER))
+        made = Block(
+            kernel.__name__,
+            kernel,
+            tuple(params),
+            tuple(files),
+            channels,
+            slimmable,
+            work,
+            memory,
+            parameters,
+            memory_of,
+            native,
+        )
+        BLOCKS[made.kind] = made
+        return made
+
+    return declare
