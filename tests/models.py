@@ -1,0 +1,96 @@
+"""Small .nam documents with seeded random weights, so that tests run without any trained model.
+
+`tiny_container` is spelled as the trainer writes A2 today, `tiny_sliced` as the older format. Both return plain
+dictionaries to be changed at will; `saved` writes one to a file.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+RATE_HZ = 48_000
+FILMS = (
+    *("conv_pre_film", "conv_post_film", "input_mixin_pre_film", "input_mixin_post_film"),
+    *("activation_pre_film", "activation_post_film", "layer1x1_post_film", "head1x1_post_film"),
+)
+
+
+def tiny_container(channels=(2, 4), taps=(3, 2, 5), dilations=(1, 3, 2), head_taps=4, seed=1):
+    """A SlimmableContainer of WaveNets of so many `channels`; max_value in equal steps up to 1."""
+    submodels = [
+        {
+            "max_value": (index + 1) / len(channels),
+            "model": tiny_wavenet(width, taps, dilations, head_taps, seed + index),
+        }
+        for index, width in enumerate(channels)
+    ]
+    return _document("SlimmableContainer", {"submodels": submodels}, [])
+
+
+def tiny_wavenet(channels=3, taps=(3, 2, 5), dilations=(1, 3, 2), head_taps=4, seed=1):
+    """A bare WaveNet with LeakyReLU, spelled with every key that the format has."""
+    layers = len(dilations)
+    array = {
+        "input_size": 1,
+        "condition_size": 1,
+        "head": {"out_channels": 1, "kernel_size": head_taps, "bias": True},
+        "channels": channels,
+        "kernel_sizes": list(taps),
+        "dilations": list(dilations),
+        "activation": [{"type": "LeakyReLU", "negative_slope": 0.01} for _ in range(layers)],
+        "bottleneck": channels,
+        "head1x1": {"active": False, "out_channels": 1, "groups": 1},
+        "layer1x1": {"active": True, "groups": 1},
+        "groups_input": 1,
+        "groups_input_mixin": 1,
+        **{film: {"active": False, "shift": True, "groups": 1} for film in FILMS},
+        "gating_mode": ["none"] * layers,
+        "secondary_activation": [None] * layers,
+        "slimmable": None,
+    }
+    weights = _weights(channels, taps, head_taps * channels + 1, seed)
+    return _document("WaveNet", {"layers": [array], "head": None, "head_scale": 0.02}, weights)
+
+
+def tiny_sliced(channels=4, allowed=(1, 2, 4), taps=3, dilations=(1, 2, 4), seed=2):
+    """A WaveNet with ReLU that may be cut to any of the `allowed` channels; without a head bias."""
+    array = {
+        "input_size": 1,
+        "condition_size": 1,
+        "head_size": 1,
+        "channels": channels,
+        "kernel_size": taps,
+        "dilations": list(dilations),
+        "activation": "ReLU",
+        "gated": False,
+        "head_bias": False,
+        "slimmable": {"method": "slice_channels_uniform", "kwargs": {"allowed_channels": list(allowed)}},
+    }
+    weights = _weights(channels, [taps] * len(dilations), channels, seed)
+    return _document("WaveNet", {"layers": [array], "head": None, "head_scale": 0.02}, weights)
+
+
+def saved(document, folder) -> Path:
+    """The path of a file in `folder` that holds `document` (a text is written as it is)."""
+    path = Path(folder) / "model.nam"
+    path.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf-8")
+    return path
+
+
+def _document(architecture, config, weights):
+    return {
+        "version": "0.7.0",
+        "metadata": {"name": "tiny", "loudness": -20.5},
+        "architecture": architecture,
+        "config": config,
+        "weights": weights,
+        "sample_rate": RATE_HZ,
+    }
+
+
+def _weights(channels, taps, head, seed):
+    """Random weights, small enough that no layer blows up, as many as such a network needs; head_scale last."""
+    per_layer = sum(count * channels**2 + channels + channels + channels**2 + channels for count in taps)
+    values = np.random.default_rng(seed).normal(0, 0.3, channels + per_layer + head)
+    return [float(np.float32(value)) for value in values] + [0.5]
