@@ -8,7 +8,7 @@ from ..block import File, Level, Param, Settings, block
 from ..compiled.call import call3
 from ..compiled.memory import address
 from ..compiled.native import address_of, aligned_zeros
-from ..dsp import gain, smoothing
+from ..dsp import gain, glide_from, smoothing
 from ..errors import Fault, ModelError
 from ..nam.levels import load
 from ..nam.wavenet_kernel import PackedWaveNet, play
@@ -32,15 +32,16 @@ from ..nam.wavenet_kernel import PackedWaveNet, play
 def nam(p, s, x, n):
     """Play x[0:n] through the network in place. Gains glide over 5 ms, so a turned knob does not click."""
     glide = smoothing(5.0, p.rate)
-    before, after = s.input, s.output
-    target = gain(p.input)
+    goal = gain(p.input)
+    before = glide_from(s.input, goal)
     for i in range(n):
-        before += glide * (target - before)
+        before += glide * (goal - before)
         x[i] *= before
     call3(s.play, s.network, address(x), n)
-    target = gain(p.output)
+    goal = gain(p.output)
+    after = glide_from(s.output, goal)
     for i in range(n):
-        after += glide * (target - after)
+        after += glide * (goal - after)
         x[i] *= after
     s.input, s.output = before, after
 
@@ -68,4 +69,4 @@ def _level(name: str, packed: PackedWaveNet) -> Level:
         return (s, *memory)
 
     network = packed.network
-    return Level(name, network.multiply_adds, network.receptive_field, new_state, packed.natives)
+    return Level(name, network.multiply_adds, network.receptive_field, new_state, packed.natives, "network")

@@ -1,0 +1,127 @@
+"""How tests play a block: an example of its files, its compiled kernel in calls of any size, what its code calls."""
+
+import re
+from itertools import cycle
+
+import numba
+import numpy as np
+import pytest
+import soundfile
+from llvmlite import binding
+from models import saved, tiny_container
+
+from chainrt.block import BLOCKS, Block, Settings, block
+from chainrt.compiled.native import Native, address_of, aligned_zeros
+
+RATE_HZ = 48_000
+
+
+def example_settings(kind, folder, values=None, rate=RATE_HZ) -> Settings:
+    """Settings with which the block `kind` (or a Block itself) can be built; its files are made in `folder`."""
+    declared = kind if isinstance(kind, Block) else BLOCKS[kind]
+    files = {}
+    for file in declared.files:
+        if file.name not in EXAMPLES:
+            pytest.skip(f"{declared.kind}: no example of its file {file.name!r}")
+        files[file.name] = EXAMPLES[file.name](folder)
+    return Settings(values or {}, files, rate)
+
+
+def example_impulse_response(folder, frames=600):
+    """A decaying noise that amplifies nothing: the sum of its magnitudes is 1."""
+    ir = np.random.default_rng(5).standard_normal(frames) * np.exp(-np.arange(frames) / 80)
+    path = folder / "example.wav"
+    soundfile.write(path, (ir / np.abs(ir).sum()).astype(np.float32), RATE_HZ, subtype="FLOAT")
+    return path
+
+
+EXAMPLES = {"ir": example_impulse_response, "model": lambda folder: saved(tiny_container(), folder)}
+"""Name of a File -> what makes one in a folder."""
+
+
+def planted(**declared):
+    """Declare a block for one test only: as `@block`, but it does not stay in BLOCKS."""
+
+    def declare(kernel) -> Block:
+        made = block(work=1, **declared)(kernel)
+        del BLOCKS[made.kind]
+        return made
+
+    return declare
+
+
+def play(played: Block, p, state, signal, sizes=(64,)):
+    """The signal, (frames,) or (channels, frames), after the kernel; `sizes` are the frames of its calls, in turn."""
+    kernel = played.native.from_python()
+    signal = np.asarray(signal, np.float32)
+    out = aligned_zeros(signal.shape, np.float32)
+    out[...] = signal
+    planes = np.atleast_2d(out)
+    done, size = 0, cycle(sizes)
+    while done < signal.shape[-1]:
+        frames = min(next(size), signal.shape[-1] - done)
+        kernel(address_of(p), address_of(state[0]), *(address_of(plane[done:]) for plane in planes), frames)
+        done += frames
+    return out
+
+
+def play_with(kind, signal, sizes=(64,), settle_s=0.0, files=None, rate=RATE_HZ, **values):
+    """The signal through a fresh block with these knobs, after `settle_s` of silence."""
+    p, levels = BLOCKS[kind].build(Settings(values, files or {}, rate))
+    state = levels[-1].new_state()
+    play(BLOCKS[kind], p, state, np.zeros(round(settle_s * rate)), (512,))
+    return play(BLOCKS[kind], p, state, signal, sizes)
+
+
+# -- what machine code calls ----------------------------------------------------------------------------------------
+
+_ARITHMETIC = re.compile(
+    r"llvm\..*|(sqrt|cbrt|hypot|exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|tan|asin|acos|atan|atan2|sinh|cosh|tanh"
+    r"|fabs|floor|ceil|round|trunc|rint|nearbyint|fmod|fmin|fmax|copysign|ldexp|fma)f?|mem(set|cpy|move)"
+)
+AN_ADDRESS = "calls an address"
+MAY_RAISE = "may raise"
+
+
+def wrongs_of(native: Native) -> set[str]:
+    """What the machine code of `native` does beyond arithmetic, seen in what LLVM is left with after optimising.
+
+    numba wraps each C function: the wrapper calls the kernel proper and, only if that returns a status other than 0,
+    takes the interpreter's lock and reports. So the kernel proper is searched, with all that it reaches: each call
+    must be arithmetic, and each status it returns must be the constant 0.
+    """
+    signature = native.returns(*native.arguments)
+    compiled = numba.cfunc(signature, cache=False, error_model="numpy")(native.function)
+    module = binding.parse_assembly(compiled.inspect_llvm())
+    (wrapper,) = (f for f in module.functions if f.name.startswith("cfunc.") and not f.is_declaration)
+    defined = {f.name: f for f in module.functions if not f.is_declaration}
+    named = {f.name for f in module.functions}
+    kernel = next(name for name in _calls(wrapper) if name in defined)
+
+    wrongs, seen, waiting = set(), set(), [kernel]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for called in _calls(defined[name]):
+            if called in defined:
+                waiting.append(called)
+            elif called not in named:
+                wrongs.add(AN_ADDRESS)
+            elif not _ARITHMETIC.fullmatch(called):
+                wrongs.add(f"calls {called}")
+        for instruction in _instructions(defined[name], "ret"):
+            text = str(instruction).strip()
+            if text.startswith("ret i32") and not text.startswith("ret i32 0"):
+                wrongs.add(MAY_RAISE)
+    return wrongs
+
+
+def _instructions(function, *opcodes):
+    return [i for blk in function.blocks for i in blk.instructions if i.opcode in opcodes]
+
+
+def _calls(function):
+    """What is called, in order: the name of a function, of a register, or nothing for inline assembly."""
+    return [list(call.operands)[-1].name for call in _instructions(function, "call", "invoke")]
