@@ -1,0 +1,308 @@
+"""Preset -> records, planes, program: the one place where memory is allocated and addresses are written down.
+
+In two steps, so that faults are told before anything is compiled: `plan_blocks` reads models and impulse responses
+and finds every fault; `Chain` lays the memory out, compiles what is missing, and lets the whole chain hear silence.
+
+Rules kept here:
+* All memory of a chain is owned by its `Chain`; nothing the engine points to can vanish while it lives.
+* A chain has heard silence before it goes live, at every level of every block. So filters have settled, knobs have
+  arrived, and a neural amp's idle offset makes no click at the start.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import blocks as _every_block  # noqa: F401 (fills BLOCKS)
+from .block import BLOCKS, Block, Level, Settings
+from .compiled.native import Native, address_of, aligned_zeros, compile_all
+from .engine import FADE_FRAMES, perform
+from .errors import ChainrtError, Fault, PresetError
+from .layout import ADD, BLOCK, CLEAR, COPY, ENGINE, LEVEL, PERFORMANCE, PERIOD, RUN, SPENT, STEP
+from .preset import BlockSpec, Preset, Slim, Split
+from .timing import time_calls
+
+RING_PERIODS = 8192  # periods that the meters keep: 11 s of 64 frames
+SETTLING_SECONDS = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class ChainBlock:
+    """One enabled block of a preset, with its files read."""
+
+    spec: BlockSpec
+    declared: Block
+    knobs: np.ndarray
+    levels: tuple[Level, ...]
+    allowed: tuple[int, ...]
+    """Indices of the levels that the preset permits, ascending."""
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    @property
+    def level_names(self) -> tuple[str, ...]:
+        return tuple(level.name for level in self.levels)
+
+    def level_index(self, wanted: str | int) -> int:
+        """The level of this name or index; "lite" and "full" are the smallest and the largest of any block.
+
+        ValueError names the levels there are.
+        """
+        ends = {"lite": 0, "full": len(self.levels) - 1}
+        if isinstance(wanted, str) and wanted in self.level_names:
+            return self.level_names.index(wanted)
+        if wanted in ends:
+            return ends[wanted]
+        if str(wanted).isdigit() and int(wanted) < len(self.levels):
+            return int(wanted)
+        names = ", ".join(f"{name} ({index})" for index, name in enumerate(self.level_names))
+        raise ValueError(f"no level {wanted!r}; allowed are {names}")
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """Nanoseconds that a period costs: `fixed_ns`, and per block and level `call_ns` plus `frame_ns` for each frame.
+
+    All channels of a block together. Measured (calibrate.py) or taken from a device profile (devices).
+    """
+
+    call_ns: tuple[tuple[float, ...], ...]
+    frame_ns: tuple[tuple[float, ...], ...]
+    fixed_ns: float
+
+
+# -- step one: read and check ---------------------------------------------------------------------------------------
+
+
+def plan_blocks(preset: Preset, rate: float) -> list[ChainBlock]:
+    """Every enabled block of the preset, in the order of the chain, with models and impulse responses read.
+
+    rate: Hz. Raises PresetError with all faults of all blocks.
+    """
+    planned, faults = [], []
+    for spec in _enabled(preset.chain):
+        try:
+            planned.append(_plan_block(spec, rate))
+        except ChainrtError as error:
+            faults += [Fault(str(preset.path), str(fault), spec.line, spec.path) for fault in error.faults]
+        except ValueError as error:
+            faults.append(Fault(str(preset.path), str(error), spec.line, f"{spec.path}.slim"))
+    if faults:
+        raise PresetError(faults)
+    return planned
+
+
+def _enabled(chain: Sequence[BlockSpec | Split]):
+    for item in chain:
+        if isinstance(item, Split):
+            for lane in item.lanes:
+                yield from _enabled(lane.chain)
+        elif item.enabled:
+            yield item
+
+
+def _plan_block(spec: BlockSpec, rate: float) -> ChainBlock:
+    declared = BLOCKS[spec.kind]
+    knobs, levels = declared.build(Settings(spec.values, spec.files, rate))
+    block = ChainBlock(spec, declared, knobs, levels, tuple(range(len(levels))))
+    return ChainBlock(spec, declared, knobs, levels, _allowed(block, spec.slim))
+
+
+def _allowed(block: ChainBlock, slim: Slim) -> tuple[int, ...]:
+    """The levels that `slim:` permits; ValueError if there are none."""
+    low = 0 if slim.min is None else block.level_index(slim.min)
+    high = len(block.levels) - 1 if slim.max is None else block.level_index(slim.max)
+    if low > high:
+        raise ValueError(f"min {slim.min!r} is a larger level than max {slim.max!r}")
+    return tuple(range(low, high + 1))
+
+
+def settled_state(block: ChainBlock, level: Level) -> Sequence[np.ndarray]:
+    """A state of this level that has heard silence for as long as it remembers. Compiles the kernel if need be."""
+    state = level.new_state()
+    planes = [aligned_zeros(max(1, level.memory), np.float32) for _ in range(block.declared.channels)]
+    play = block.declared.native.from_python()
+    play(address_of(block.knobs), address_of(state[0]), *map(address_of, planes), len(planes[0]))
+    return state
+
+
+# -- step two: lay out ----------------------------------------------------------------------------------------------
+
+
+class Chain:
+    """A preset ready to be played: `engine` is the record that `chainrt.engine.period` takes.
+
+    rate: Hz. frames: the longest period, in frames. tell(done, total, label) hears of kernels being compiled.
+    Raises PresetError.
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        rate: float,
+        frames: int,
+        tell: Callable[[int, int, str], None] | None = None,
+    ):
+        self.preset, self.rate, self.frames = preset, float(rate), int(frames)
+        self.blocks = plan_blocks(preset, self.rate)
+        compile_all(self._natives(), tell)
+        self._owned: list = [self.blocks]
+        self._steps: list[tuple] = []
+        self.engine = self._own(aligned_zeros((), ENGINE))
+        self.block_records = self._own(aligned_zeros(max(1, len(self.blocks)), BLOCK))
+        self.level_records = [self._own(aligned_zeros(len(block.levels), LEVEL)) for block in self.blocks]
+        first = self._plane()
+        self.engine["input"] = first
+        self._next_block = 0
+        ends = self._lay(preset.chain, [first])
+        self.channels = len(ends)
+        self._finish(ends)
+        self._settle()
+
+    @property
+    def deadline_ns(self) -> float:
+        return self.frames * 1e9 / self.rate
+
+    def _natives(self) -> list[Native]:
+        natives = [perform, time_calls]
+        for block in self.blocks:
+            natives += [block.declared.native, *(native for level in block.levels for native in level.natives)]
+        return natives
+
+    def _own(self, memory):
+        self._owned.append(memory)
+        return memory
+
+    def _plane(self) -> int:
+        return address_of(self._own(aligned_zeros(self.frames, np.float32)))
+
+    # the program
+
+    def _step(self, kind: int, block: int = 0, source: int = 0, target: int = 0, gain: float = 0.0):
+        self._steps.append((kind, block, source, target, gain))
+
+    def _lay(self, chain: Sequence[BlockSpec | Split], planes: list[int]) -> list[int]:
+        """Append a chain's steps; it begins on `planes` (addresses, one per channel) and ends on those returned."""
+        for item in chain:
+            if isinstance(item, Split):
+                planes = self._lay_split(item, planes)
+            elif item.enabled:
+                planes = self._lay_block(planes)
+        return planes
+
+    def _lay_block(self, planes: list[int]) -> list[int]:
+        index = self._next_block
+        self._next_block += 1
+        block = self.blocks[index]
+        if block.declared.channels == 2 and len(planes) == 1:
+            planes = [*planes, self._plane()]
+            self._step(COPY, source=planes[0], target=planes[1])
+        self._step(RUN, block=index)
+        self._fill_block(index, block, planes)
+        return planes
+
+    def _lay_split(self, split: Split, planes: list[int]) -> list[int]:
+        lanes = []
+        for lane in split.lanes:
+            own = [self._plane() for _ in planes]
+            for source, target in zip(planes, own, strict=True):
+                self._step(COPY, source=source, target=target)
+            lanes.append((lane, self._lay(lane.chain, own)))
+        is_stereo = any(len(ends) == 2 or lane.pan_percent != 0 for lane, ends in lanes)
+        mixed = [self._plane() for _ in range(2 if is_stereo else 1)]
+        for target in mixed:
+            self._step(CLEAR, target=target)
+        for lane, ends in lanes:
+            gains = pan_gains(lane.pan_percent, is_stereo=len(ends) == 2)
+            for side, target in enumerate(mixed):
+                gain = 10 ** (lane.level_db / 20) * gains[side]
+                self._step(ADD, source=ends[min(side, len(ends) - 1)], target=target, gain=gain)
+        return mixed
+
+    # the records
+
+    def _fill_block(self, index: int, block: ChainBlock, planes: list[int]):
+        record, levels = self.block_records[index], self.level_records[index]
+        record["kernel"], record["knobs"] = block.declared.native.address, address_of(block.knobs)
+        record["stereo"] = int(block.declared.channels == 2)
+        record["channels"] = len(planes)
+        record["left"], record["right"] = planes[0], planes[-1]
+        record["levels"], record["level_count"] = address_of(levels), len(levels)
+        record["audible"] = record["wanted"] = record["target"] = block.allowed[-1]
+        record["warm"] = -1
+        memory = max(level.memory for level in block.levels)
+        if len(levels) > 1:
+            record["kept_size"] = memory + 2 * self.frames + FADE_FRAMES
+            record["kept"] = address_of(self._own(aligned_zeros((len(planes), record["kept_size"]), np.float32)))
+        for level_record, level in zip(levels, block.levels, strict=True):
+            level_record["memory"] = level.memory
+            for side in range(1 if block.declared.channels == 2 else len(planes)):
+                state = self._own(settled_state(block, level))
+                level_record["right" if side else "left"] = address_of(state[0])
+
+    def _finish(self, ends: list[int]):
+        engine, count = self.engine, len(self.blocks)
+        steps = self._own(np.array(self._steps, STEP))
+        self.mail = self._own(aligned_zeros((max(1, count), 3), np.int64))
+        self.ring = self._own(aligned_zeros(RING_PERIODS, PERIOD))
+        self.spent = self._own(aligned_zeros((RING_PERIODS, max(1, count)), SPENT))
+        engine["steps"], engine["step_count"] = address_of(steps), len(steps)
+        engine["blocks"], engine["block_count"] = address_of(self.block_records), count
+        engine["output_left"], engine["output_right"] = ends[0], ends[-1]
+        engine["scratch_left"], engine["scratch_right"] = self._plane(), self._plane()
+        engine["most_frames"], engine["frame_time_ns"] = self.frames, 1e9 / self.rate
+        engine["mail"] = address_of(self.mail)
+        engine["ring"], engine["spent"], engine["ring_size"] = (
+            address_of(self.ring),
+            address_of(self.spent),
+            RING_PERIODS,
+        )
+
+    def _settle(self):
+        """Let the whole chain hear silence, then forget that it ran."""
+        silence = aligned_zeros(self.frames, np.float32)
+        performance = aligned_zeros((), PERFORMANCE)
+        performance["engine"], performance["input"] = address_of(self.engine), address_of(silence)
+        performance["input_frames"] = self.frames
+        self.settling_periods = min(RING_PERIODS, math.ceil(SETTLING_SECONDS * self.rate / self.frames))
+        perform.from_python()(address_of(performance), self.frames, self.settling_periods, 0)
+        self.rewind()
+
+    def rewind(self):
+        """Counters to zero; every level counts as exact, having heard nothing but silence so far."""
+        for name in ("now_ns", "release_ns", "ended_ns", "floor_ended_ns", "posted", "taken", "periods", "misses"):
+            self.engine[name] = 0
+        for name in ("unavoidable", "miss_run", "longest_miss_run"):
+            self.engine[name] = 0
+        for levels in self.level_records:
+            levels["behind"], levels["fresh"], levels["running"] = 0, levels["memory"], 0
+
+    # what may be set before it plays
+
+    def set_levels(self, indices: Sequence[int]):
+        """Begin with these levels, one index a block."""
+        for name in ("audible", "wanted", "target"):
+            self.block_records[name][: len(self.blocks)] = indices
+
+    def set_costs(self, table: CostTable):
+        """Tell the engine what each block and level is expected to cost."""
+        for records, calls, frames in zip(self.level_records, table.call_ns, table.frame_ns, strict=True):
+            records["call_ns"], records["frame_ns"] = calls, frames
+        self.engine["fixed_ns"] = table.fixed_ns
+
+
+def pan_gains(percent: float, is_stereo: bool) -> tuple[float, float]:
+    """Linear gains (left, right) of a lane in a stereo mix; percent -100 (left) to 100 (right).
+
+    Mono lanes: constant power, 1 in the middle. Stereo lanes: the far side is turned down.
+    Source: Zölzer (ed.), DAFX, 2nd ed. 2011, section 5.3 (panorama).
+    """
+    position = percent / 100
+    if is_stereo:
+        return min(1.0, 1.0 - position), min(1.0, 1.0 + position)
+    angle = (position + 1) * math.pi / 4
+    return math.sqrt(2) * math.cos(angle), math.sqrt(2) * math.sin(angle)

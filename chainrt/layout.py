@@ -1,0 +1,134 @@
+"""The records that the engine works on: what chain.py fills, what the compiled period reads and writes.
+
+All fields are 64 bits wide, so that compiled code and numpy agree on every machine. A field that ends in `_ns` is
+nanoseconds; a field that says *address* points to memory that the `Chain` owns and keeps alive.
+
+Rule: Python writes here before the engine starts, and afterwards only the mailbox, through `publish`.
+"""
+
+import numpy as np
+
+RUN, COPY, CLEAR, ADD = range(4)
+"""What a step does: run a block, copy a plane, silence a plane, add one plane times a gain to another."""
+
+STEP = np.dtype(
+    [
+        ("kind", "i8"),
+        ("block", "i8"),  # RUN: which block
+        ("source", "i8"),  # COPY, ADD: address of a plane
+        ("target", "i8"),  # COPY, CLEAR, ADD: address of a plane
+        ("gain", "f8"),  # ADD: linear
+    ]
+)
+
+LEVEL = np.dtype(
+    [
+        ("left", "i8"),  # address of the level's state for the first (or only) channel
+        ("right", "i8"),  # address of its state for the second channel, if a mono kernel runs twice
+        ("memory", "i8"),  # frames of past input that shape the output
+        ("behind", "i8"),  # frames of kept input that this level has not yet heard
+        ("fresh", "i8"),  # frames it has heard without a gap; it is exact from `memory` on
+        ("running", "i8"),  # 1 if it ran in the last period
+        ("call_ns", "f8"),  # expected cost of one call, and ...
+        ("frame_ns", "f8"),  # ... of one frame, all channels together
+    ]
+)
+
+BLOCK = np.dtype(
+    [
+        ("kernel", "i8"),  # address
+        ("knobs", "i8"),  # address of the record p
+        ("stereo", "i8"),  # 1 if the kernel takes both channels at once
+        ("channels", "i8"),  # 1 or 2: how wide the chain is here
+        ("left", "i8"),  # address of the plane it works on
+        ("right", "i8"),  # address of the second one
+        ("levels", "i8"),  # address of its LEVEL records, smallest first
+        ("level_count", "i8"),
+        ("audible", "i8"),  # the level that is heard
+        ("wanted", "i8"),  # the level that the plan wants to hear
+        ("target", "i8"),  # the level that is being made audible; `audible` when there is none
+        ("warm", "i8"),  # a level kept running muted, or -1
+        ("replay", "i8"),  # frames a period that a muted level may hear beyond the present ones
+        ("faded", "i8"),  # frames of the crossfade to `target` that are done
+        ("kept", "i8"),  # address of the last inputs: a ring for each channel, side by side
+        ("kept_size", "i8"),  # frames in the ring
+        ("kept_position", "i8"),  # where the next input goes
+    ]
+)
+
+SPENT = np.dtype(
+    [
+        ("measured_ns", "f8"),  # what one block took in one period
+        ("expected_ns", "f8"),  # what the cost table says for the work it did, muted levels included
+        ("audible", "i8"),  # the level that was heard at the end of the period
+        ("ready", "i8"),  # bit i: level i could be made audible at once
+    ]
+)
+
+PERIOD = np.dtype(
+    [
+        ("release_ns", "i8"),  # when the period was due, by the engine's clock
+        ("late_ns", "i8"),  # how much later it began
+        ("spent_ns", "i8"),  # how long it took
+        ("missed", "i8"),  # 1: it ended after its deadline
+        ("unavoidable", "i8"),  # 1: it would have, with every block at its smallest level
+    ]
+)
+
+
+def weather_columns(blocks: int) -> int:
+    """Numbers a simulated period needs: slowdown, wake-up in ns, and per block a jitter factor and a stall in ns."""
+    return 2 + 2 * blocks
+
+
+ENGINE = np.dtype(
+    [
+        ("steps", "i8"),  # address of the STEP records: the chain as a program
+        ("step_count", "i8"),
+        ("blocks", "i8"),  # address of the BLOCK records
+        ("block_count", "i8"),
+        ("input", "i8"),  # address of the plane on which the chain begins
+        ("output_left", "i8"),  # addresses of the planes on which it ends
+        ("output_right", "i8"),
+        ("scratch_left", "i8"),  # addresses of the planes on which muted levels play
+        ("scratch_right", "i8"),
+        ("most_frames", "i8"),  # longest period that the planes hold
+        ("frame_time_ns", "f8"),  # 1e9 / sample rate
+        ("fixed_ns", "f8"),  # expected cost of a period beside the blocks
+        ("silent", "i8"),  # 1: decide and count as ever, but compute no sound (simulation)
+        # the clock
+        ("virtual", "i8"),  # 1: time passes as `weather` says, not as the machine's clock does
+        ("now_ns", "f8"),  # virtual time
+        ("weather", "i8"),  # address of weather_columns(block_count) float64 a period
+        ("weather_first", "i8"),  # the period that its first row is for
+        ("release_ns", "f8"),  # when the next period is due
+        ("ended_ns", "f8"),  # when the last one ended
+        ("floor_ended_ns", "f8"),  # when it would have, with every block at its smallest level
+        # the mailbox: one plan at a time
+        ("mail", "i8"),  # address of (wanted, warm, replay) per block
+        ("posted", "i8"),  # plans put into the mailbox; written by the control thread
+        ("taken", "i8"),  # plans taken out of it; written by the engine
+        # the meters
+        ("periods", "i8"),  # periods played; written last, with release
+        ("misses", "i8"),
+        ("unavoidable", "i8"),
+        ("miss_run", "i8"),  # misses in a row up to now
+        ("longest_miss_run", "i8"),
+        ("ring", "i8"),  # address of PERIOD records, one a period
+        ("spent", "i8"),  # address of SPENT records, block_count a period
+        ("ring_size", "i8"),  # periods that both hold
+    ]
+)
+
+PERFORMANCE = np.dtype(
+    [
+        ("engine", "i8"),  # address of the ENGINE record
+        ("input", "i8"),  # address of the input's samples, played round and round
+        ("input_frames", "i8"),
+        ("output_left", "i8"),  # addresses of planes for the whole output, or 0
+        ("output_right", "i8"),
+        ("done", "i8"),  # frames played so far
+        ("stop", "i8"),  # set to 1 from outside to end early
+    ]
+)
+"""One run of an engine from memory to memory."""
