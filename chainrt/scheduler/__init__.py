@@ -1,0 +1,32 @@
+"""The scheduler: numbers in, plan out.
+
+    policy = POLICIES["adaptive"](chain, budget=0.7)
+    plan = policy.first_plan()
+    ... some periods later, again and again:
+    plan = policy.decide(time_s, observation) or plan
+
+`records` says what goes in and out, `estimator` how slow the machine is, `planner` which levels are best,
+`insurance` what the time left over is spent on, and `policy` when to move.
+
+Rules kept in this room: standard library and numpy only; no clock, no audio, no threads, no files. Time is an
+argument. The same inputs give the same plans, so a recorded session can be decided again.
+"""
+
+from .planner import Choice, choose, least_share
+from .policy import POLICIES, Adaptive, Fixed, Policy
+from .records import NOT_WARM, BlockModel, ChainModel, Observation, Plan
+
+__all__ = [
+    "NOT_WARM",
+    "POLICIES",
+    "Adaptive",
+    "BlockModel",
+    "ChainModel",
+    "Choice",
+    "Fixed",
+    "Observation",
+    "Plan",
+    "Policy",
+    "choose",
+    "least_share",
+]
