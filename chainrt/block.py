@@ -33,6 +33,10 @@ UNITS = {
 """Unit of a Param -> what may be written in a preset, and how much of the Param's unit that is."""
 
 
+FAMILIES = ("effect", "convolution", "network")
+"""Kinds of arithmetic, for simulated devices: sample by sample, long sums of products, and neural networks."""
+
+
 @dataclass(frozen=True)
 class Param:
     """A knob: `name`, `unit` (a key of UNITS), smallest and largest value, and what it does."""
@@ -79,6 +83,8 @@ class Level:
     """Makes a silent state: first the record that the kernel gets, then the memory to which it points."""
     natives: tuple[Native, ...] = ()
     """Machine code that only this level needs."""
+    family: str = "effect"
+    """Which kind of arithmetic its work is, one of FAMILIES."""
 
 
 @dataclass(eq=False)

@@ -1,0 +1,5 @@
+"""`python -m chainrt` is `chainrt`."""
+
+from .cli import main
+
+raise SystemExit(main())

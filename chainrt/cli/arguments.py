@@ -1,0 +1,77 @@
+"""What may be typed. Each command's module is imported only when that command is given, so `--help` is quick."""
+
+import argparse
+import sys
+from importlib import import_module
+
+from .. import __version__
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with one clear line for what is wrong."""
+
+    def error(self, message):
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def command(name: str):
+    """The function `name` of chainrt.cli.<name>, found when it is called."""
+    return lambda options: getattr(import_module(f"{__package__}.{name}"), name)(options)
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    top = Parser("chainrt", description="Plays chains of slimmable amps and effects in real time, on a budget.")
+    top.add_argument("--version", action="version", version=f"chainrt {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+
+    run = commands.add_parser("run", help="play a preset in real time, or on a virtual clock")
+    run.set_defaults(command=command("run"))
+    run.add_argument("preset", metavar="PRESET", help="the pedalboard, a YAML file")
+    run.add_argument("--input", metavar="WAV", help="play this mono file instead of the built-in riff")
+    run.add_argument("--output", metavar="WAV", help="keep the sound")
+    run.add_argument("--seconds", metavar="S", help="how long to play (default: the input once)")
+    _engine_options(run)
+    run.add_argument("--budget", metavar="SHARE", default="70%", help="share of the deadline to use (default: 70%%)")
+    run.add_argument("--policy", metavar="NAME", default="adaptive", help="adaptive (default), full or lite")
+    run.add_argument("--fail-on-miss", action="store_true", help="exit with 1 if any period was missed")
+    run.add_argument("--json", metavar="FILE", nargs="?", const="-", help="write the report as JSON (-: to stdout)")
+    virtual = run.add_argument_group("simulation")
+    virtual.add_argument("--simulate", action="store_true", help="a virtual clock, as fast as the machine can")
+    virtual.add_argument("--device", metavar="PROFILE", help="whose costs to simulate (default: pi4); see profiles")
+    virtual.add_argument("--load", metavar="STEPS", help='slowdowns over time, as in "0:1.0, 2:1.6, 4:1.0"')
+    virtual.add_argument("--periods", metavar="N", help="how long to simulate, in periods")
+    virtual.add_argument("--seed", metavar="N", help="seed of the simulated disturbances (default: 0)")
+
+    render = commands.add_parser("render", help="play a file through a preset into a file")
+    render.set_defaults(command=command("render"))
+    render.add_argument("preset", metavar="PRESET")
+    render.add_argument("input", metavar="IN.wav", help="mono, at the rate of --rate")
+    render.add_argument("output", metavar="OUT.wav", help="float32")
+    _engine_options(render)
+    render.add_argument(
+        "--slim",
+        metavar="LEVEL",
+        action="append",
+        default=[],
+        help="level by name or index for all models, or BLOCK=LEVEL for one (default: full)",
+    )
+
+    check = commands.add_parser("check", help="validate presets")
+    check.set_defaults(command=command("check"))
+    check.add_argument("presets", metavar="PRESET", nargs="+")
+    check.add_argument("--rate", metavar="HZ", default="48000")
+
+    blocks = commands.add_parser("blocks", help="list the effects, or one of them in full")
+    blocks.set_defaults(command=command("blocks"))
+    blocks.add_argument("kind", metavar="KIND", nargs="?")
+
+    profiles = commands.add_parser("profiles", help="list the simulated devices")
+    profiles.set_defaults(command=command("profiles"))
+    return top
+
+
+def _engine_options(command_parser: argparse.ArgumentParser) -> None:
+    command_parser.add_argument("--period", metavar="N", default="64", help="frames in a period (default: 64)")
+    command_parser.add_argument("--rate", metavar="HZ", default="48000", help="sample rate (default: 48000)")

@@ -1,0 +1,126 @@
+"""The loop around the engine: records out, plans in, and what a listener would want to know about it.
+
+Whoever runs an engine (live, simulation, render) calls `tick` about a hundred times a second. It reads what the
+engine wrote since the last time, asks the policy, and puts its plan into the mailbox.
+
+Rules kept here:
+* No clock: time is the number of periods played.
+* One plan at a time: while the engine has not taken the last one, the next is not posted but asked for again.
+* The engine may be far ahead when Python was starved. It goes on with its last plan; records that were overwritten
+  meanwhile are counted as lost.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .chain import Chain, CostTable
+from .compiled.memory import peek, publish
+from .compiled.native import address_of
+from .layout import ENGINE
+from .meters import LevelChange, Meters
+from .scheduler import BlockModel, ChainModel, Observation, Plan, Policy
+
+TICK_SECONDS = 0.010
+
+
+def chain_model(chain: Chain, costs: CostTable, fidelity_db: Sequence[Sequence[float]]) -> ChainModel:
+    """The chain as the scheduler sees it. fidelity_db: per block and level, see calibrate.measure_fidelity."""
+    blocks = tuple(
+        BlockModel(
+            id=block.id,
+            call_ns=calls,
+            frame_ns=frames,
+            utility=tuple(block.spec.priority * value for value in fidelity),
+            memory=tuple(level.memory for level in block.levels),
+            allowed=block.allowed,
+        )
+        for block, calls, frames, fidelity in zip(chain.blocks, costs.call_ns, costs.frame_ns, fidelity_db, strict=True)
+    )
+    return ChainModel(blocks, chain.frames, chain.deadline_ns, costs.fixed_ns)
+
+
+class Control:
+    """Reads one engine's records and posts one policy's plans."""
+
+    def __init__(self, chain: Chain, policy: Policy):
+        self.meters = Meters([len(block.levels) for block in chain.blocks])
+        self._chain, self._policy = chain, policy
+        self._read = 0
+        self._unposted: Plan | None = None
+        self._reasons = [""] * len(chain.blocks)
+        self._peek, self._publish = peek.from_python(), publish.from_python()
+        plan = policy.first_plan()
+        chain.set_levels(plan.target)
+        self._audible = np.array(plan.target, np.int64)
+        self._post(plan)
+
+    def tick(self) -> list[LevelChange]:
+        """Read, count, decide, post. Returns the changes of level that were heard since the last tick."""
+        periods = self._peek(self._field("periods"))
+        if periods == self._read:
+            return []
+        rows = self._rows(periods)
+        spent = self._chain.spent[rows, : len(self._chain.blocks)]
+        first = periods - len(rows)
+        self.meters.lost_periods += first - self._read
+        self._read = periods
+        self.meters.add(self._chain.ring[rows], spent)
+        changes = self._changes(first, spent["audible"])
+        if len(self._chain.blocks):
+            plan = self._policy.decide(periods * self._period_s, self._observation(spent)) or self._unposted
+            if plan:
+                self._post(plan)
+        return changes
+
+    @property
+    def _period_s(self) -> float:
+        return self._chain.deadline_ns / 1e9
+
+    def _field(self, name: str) -> int:
+        return address_of(self._chain.engine) + ENGINE.fields[name][1]
+
+    def _rows(self, periods: int) -> np.ndarray:
+        """Where in the ring the unread periods lie; half a ring at most, since the engine goes on writing."""
+        size = len(self._chain.ring)
+        first = max(self._read, periods - size // 2)
+        return np.arange(first, periods) % size
+
+    def _observation(self, spent: np.ndarray) -> Observation:
+        last = spent[-1]
+        return Observation(
+            measured_ns=spent["measured_ns"],
+            expected_ns=spent["expected_ns"],
+            audible=tuple(int(level) for level in last["audible"]),
+            ready=tuple(
+                tuple(bool(bits >> level & 1) for level in range(len(block.levels)))
+                for bits, block in zip(last["ready"].tolist(), self._chain.blocks, strict=True)
+            ),
+        )
+
+    def _changes(self, first: int, audible: np.ndarray) -> list[LevelChange]:
+        before = np.vstack([self._audible, audible[:-1]])
+        self._audible = audible[-1].copy()
+        changes = [
+            LevelChange(
+                (first + int(row) + 1) * self._period_s,
+                int(block),
+                int(before[row, block]),
+                int(audible[row, block]),
+                self._reasons[block],
+            )
+            for row, block in zip(*np.nonzero(audible != before), strict=True)
+        ]
+        self.meters.changes += changes
+        return changes
+
+    def _post(self, plan: Plan) -> None:
+        for index, reason in enumerate(plan.reason):
+            self._reasons[index] = reason or self._reasons[index]
+        posted = int(self._chain.engine["posted"])
+        if self._peek(self._field("taken")) != posted:
+            self._unposted = plan
+            return
+        self._unposted = None
+        self._chain.mail[: len(plan.target)] = np.transpose([plan.target, plan.warm, plan.replay])
+        self._publish(self._field("posted"), posted + 1)

@@ -1,0 +1,79 @@
+"""What the engine's records add up to: loads, costs, misses, level changes.
+
+Rule: a distribution keeps counts, not samples, so a night's playing costs no more memory than a minute's.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+STEP = np.log(1.01)  # a bin is 1 % wide, so a quantile is exact to 1 %
+BINS = 2400  # up to 1.01 ** 2400 = 2.3e10
+
+
+class Distribution:
+    """Mean and maximum exactly, quantiles to 1 %, of non-negative numbers (nanoseconds)."""
+
+    def __init__(self):
+        self._counts = np.zeros(BINS, np.int64)
+        self._total = 0.0
+        self.count = 0
+        self.max = 0.0
+
+    def add(self, values: np.ndarray) -> None:
+        if not len(values):
+            return
+        bins = np.log(np.maximum(values, 1.0)) / STEP
+        self._counts += np.bincount(np.minimum(bins.astype(np.int64), BINS - 1), minlength=BINS)
+        self._total += float(values.sum())
+        self.count += len(values)
+        self.max = max(self.max, float(values.max()))
+
+    @property
+    def mean(self) -> float:
+        return self._total / self.count if self.count else 0.0
+
+    def quantile(self, share: float) -> float:
+        """The smallest value that `share` (0 to 1) of all values do not exceed; never above `max`."""
+        if not self.count:
+            return 0.0
+        bin_ = int(np.searchsorted(np.cumsum(self._counts), share * self.count))
+        return min(float(np.exp((bin_ + 1) * STEP)), self.max)
+
+
+@dataclass(frozen=True)
+class LevelChange:
+    """A block was heard at another level from `time_s` (seconds from the start) on. Levels by index."""
+
+    time_s: float
+    block: int
+    before: int
+    after: int
+    reason: str
+
+
+@dataclass
+class BlockMeter:
+    """What one block did so far."""
+
+    cost_ns: Distribution = field(default_factory=Distribution)
+    periods_at: np.ndarray = None
+    """Per level: periods in which it was heard."""
+
+
+class Meters:
+    """Everything that was counted while a chain of blocks with so many levels each ran."""
+
+    def __init__(self, level_counts: list[int]):
+        self.load_ns = Distribution()
+        self.blocks = [BlockMeter(periods_at=np.zeros(count, np.int64)) for count in level_counts]
+        self.changes: list[LevelChange] = []
+        self.lost_periods = 0
+        """Periods whose records were overwritten before they were read."""
+
+    def add(self, periods: np.ndarray, spent: np.ndarray) -> None:
+        """Count PERIOD records (periods,) and SPENT records (periods, blocks)."""
+        self.load_ns.add(periods["spent_ns"].astype(float))
+        for index, meter in enumerate(self.blocks):
+            meter.cost_ns.add(spent["measured_ns"][:, index])
+            meter.periods_at += np.bincount(spent["audible"][:, index], minlength=len(meter.periods_at))

@@ -1,0 +1,80 @@
+"""What a run was like, as one plain dictionary: the keys of `chainrt run --json`, from which the table is made, too.
+
+Loads are shares of the deadline (0.42, not 42); times of changes are seconds from the start.
+"""
+
+from .chain import Chain
+from .control import Control
+from .meters import BlockMeter, LevelChange
+from .scheduler import ChainModel
+
+
+def summary(chain: Chain, control: Control, model: ChainModel, *, clock: str, device: str, budget: float, seed) -> dict:
+    """The report of a run. clock: "wall", "virtual" or "audio"; budget: share of the deadline; seed: int or None."""
+    engine, meters = chain.engine, control.meters
+    deadline_ns = chain.deadline_ns
+
+    def load(nanoseconds: float) -> float:
+        return round(nanoseconds / deadline_ns, 6)
+
+    return {
+        "preset": str(chain.preset.path),
+        "clock": clock,
+        "device": device,
+        "rate": int(chain.rate),
+        "period": chain.frames,
+        "deadline_us": round(deadline_ns / 1000, 3),
+        "budget": round(budget, 6),
+        "periods": int(engine["periods"]),
+        "misses": int(engine["misses"]),
+        "unavoidable_misses": int(engine["unavoidable"]),
+        "longest_miss_run": int(engine["longest_miss_run"]),
+        "load": {
+            "mean": load(meters.load_ns.mean),
+            "p50": load(meters.load_ns.quantile(0.50)),
+            "p99": load(meters.load_ns.quantile(0.99)),
+            "max": load(meters.load_ns.max),
+        },
+        "utility": round(_utility(model, control), 6),
+        "level_changes": len(meters.changes),
+        "seed": seed,
+        "blocks": [
+            _block(block, meter, [change for change in meters.changes if change.block == index], level)
+            for index, (block, meter, level) in enumerate(
+                zip(chain.blocks, meters.blocks, chain.block_records["audible"].tolist(), strict=False)
+            )
+        ],
+    }
+
+
+def _block(block, meter: BlockMeter, changes: list[LevelChange], level: int) -> dict:
+    names = block.level_names
+    heard = max(1, int(meter.periods_at.sum()))
+    return {
+        "id": block.id,
+        "kind": block.spec.kind,
+        "levels": list(names),
+        "level": names[level],
+        "level_share": {
+            name: round(int(count) / heard, 6) for name, count in zip(names, meter.periods_at, strict=True)
+        },
+        "cost_us": {
+            "mean": round(meter.cost_ns.mean / 1000, 3),
+            "p99": round(meter.cost_ns.quantile(0.99) / 1000, 3),
+        },
+        "changes": [
+            {"t": round(c.time_s, 6), "from": names[c.before], "to": names[c.after], "reason": c.reason}
+            for c in changes
+        ],
+    }
+
+
+def _utility(model: ChainModel, control: Control) -> float:
+    """Time-weighted: 1 is every block at its largest level all the time, 0 at its smallest."""
+    gained = possible = 0.0
+    for block, meter in zip(model.blocks, control.meters.blocks, strict=True):
+        low, high = block.utility[block.smallest], block.utility[block.largest]
+        shares = meter.periods_at / max(1, meter.periods_at.sum())
+        gained += sum(share * value for share, value in zip(shares, block.utility, strict=True)) - low
+        possible += high - low
+    return gained / possible if possible > 0 else 1.0
