@@ -93,11 +93,10 @@ def test_equal_blocks_in_any_number_are_no_harder_than_a_few():
 
 
 def test_a_tie_is_a_tie_although_floating_point_sums_differ():
-    one, two, three = 1e6 / 37, 2e6 / 37, 3e6 / 37
-    assert one + two > three  # by the last bit
-    in_decibels = 1e-6
-    two_steps = block([0, 3], [0.0, one * in_decibels]), block([0, 3, 5], [0.0, two * in_decibels, three * in_decibels])
-    assert choose(chain_of(*two_steps, block([0, 9], [0.0, 5.0])), 6).levels == (0, 2, 0)
+    one, two, three = 1 / 37, 2 / 37, 3 / 37
+    assert one * 1e6 + two * 1e6 > three * 1e6  # by the last bit
+    chain = chain_of(block([0, 3], [0.0, one]), block([0, 3, 5], [0.0, two, three]), block([0, 9], [0.0, 5.0]))
+    assert choose(chain, 6).levels == (0, 2, 0)
 
 
 def random_chain(seed, blocks_, levels, utility_of):

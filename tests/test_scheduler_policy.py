@@ -6,6 +6,7 @@ Every eighth period the policy is asked, and its plan holds from the next period
 """
 
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ class Run:
         return [reason for _, plan in self.plans for reason in plan.reason if reason]
 
 
-def step(factor, begin, end=float("inf")):
+def step(factor, begin, end=inf):
     return lambda t: factor if begin <= t < end else 1.0
 
 
@@ -217,6 +218,42 @@ def test_a_load_that_swings_does_not_swing_the_sound(half_s, factor):
     """Three cycles until the hold-off is at its longest, then one in 8 s; a cycle is two amps up and two down."""
     run = Run(Adaptive(TWO_AMPS, 0.7), lambda t: factor if int(t / half_s) % 2 else 1.0, seconds=20.0)
     assert run.changes() <= 4 * (4 + 20 / 8)
+
+
+class Spite:
+    """A load that waits until both amps have been at full for `patience_s`; then it rises, in two steps, until both
+    are lite. Stands between policy and engine to see what is heard."""
+
+    def __init__(self, patience_s):
+        self.policy, self.patience_s, self.full_since = Adaptive(TWO_AMPS, 0.7), patience_s, 0.0
+        self.first_plan = self.policy.first_plan
+
+    def slowdown(self, t):
+        annoyed_s = t - self.full_since - self.patience_s
+        return 1.0 if annoyed_s < 0 else 1.3 if annoyed_s < 0.1 else 2.0
+
+    def decide(self, time_s, seen):
+        if seen.audible == LITE:
+            self.full_since = inf
+        elif seen.audible == FULL:
+            self.full_since = min(self.full_since, time_s)
+        return self.policy.decide(time_s, seen)
+
+    def steps_up(self, seconds):
+        """When the policy stepped up."""
+        plans = Run(self, self.slowdown, seconds).plans
+        return [t for t, plan in plans if any(reason.startswith("room") for reason in plan.reason)]
+
+
+def test_the_pause_after_a_mistake_doubles_up_to_eight_seconds():
+    first_steps = Spite(patience_s=0.05).steps_up(seconds=45.0)[::2]
+    up_and_down_s = 1.2  # two steps up, patience, two falls
+    assert np.diff(first_steps) - up_and_down_s == pytest.approx([1, 2, 4, 8, 8, 8], abs=0.1)
+
+
+def test_a_step_up_that_held_for_long_was_no_mistake():
+    first_steps = Spite(patience_s=5.5).steps_up(seconds=30.0)[::2]
+    assert np.diff(first_steps) == pytest.approx([5.5 + 1.4] * 3, abs=0.1)
 
 
 def test_ordinary_jitter_changes_nothing():

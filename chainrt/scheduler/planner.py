@@ -9,17 +9,19 @@ cannot be part of it. For any price p >= 0 and any plan that fits,
 
     utility <= p * room + sum over blocks of max over levels of (utility - p * cost) - what its levels fall short of it
 
-so a level that falls short by more than bound - (utility of a plan already found) is out, and so is every partial
-plan. What is left, a few levels of a few blocks, is merged block by block; of two partial plans the one that costs
-more and is worth less is dropped (Kellerer, Pferschy, Pisinger: Knapsack Problems, 2004, chapter 11).
+so whoever looks for a plan of at least some utility may drop each level that falls short by more than the bound
+leaves, and each partial plan likewise. What remains, a few levels of a few blocks, is merged block by block; of two
+partial plans the one that costs more and is worth no more is dropped (Kellerer, Pferschy, Pisinger: Knapsack
+Problems, 2004, chapter 11). How much utility to ask for is guessed, ever more modestly: a guess that finds a plan has
+found the best one, and one too high costs little, because it leaves next to nothing to merge.
 
 Rules kept here:
 * Slowdown divides the room instead of multiplying the costs, so one table serves every slowdown.
 * Costs count in whole picoseconds (rounded up) and utilities in whole microdecibels: then sums are exact, equal
   blocks give equal plans, and ties mean what they say. Of two plans of equal utility the cheaper is chosen.
 * When not even the cheapest levels fit they are the answer, and `fits` is False.
-* The problem is NP-hard; someone will find a chain with more than MOST_PARTIAL_PLANS good partial plans. Then the
-  most promising are kept, and `gap` says how much better the best plan could be at most. Otherwise it is 0.
+* The problem is NP-hard; someone will find a chain with more than MOST_PARTIAL_PLANS good partial plans. Then they
+  are thinned out evenly by cost, and `gap` says how much better the best plan could be at most. Otherwise it is 0.
 """
 
 from dataclasses import dataclass
@@ -30,8 +32,8 @@ from .records import ChainModel
 
 PICOSECONDS = 1e3  # in a nanosecond
 MICRODECIBELS = 1e6  # in a decibel
-MOST_PARTIAL_PLANS = 1024  # ten blocks of two levels never have more; bounds the time of the worst chain
-GUESSES = 1 / 64, 1 / 16, 1 / 4, 1  # the best plan misses this share, at most, of what the lean one misses of the bound
+MOST_PARTIAL_PLANS = 512  # nine blocks of two levels never have more; bounds the time of the worst chain
+GUESSES = 1 / 64, 1 / 16, 1 / 4, 1  # of what the lean plan misses of the bound, the best misses at most this share
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def choose(chain: ChainModel, capacity_ns: float, slowdown: float = 1.0) -> Choi
 
     levels, fits, gap = _solve(cost, utility, room)
     levels = tuple(levels.tolist())
-    return Choice(levels, chain.utility(levels), chain.cost_ns(levels) * slowdown, fits, gap / MICRODECIBELS)
+    return Choice(levels, chain.utility(levels), chain.cost_ns(levels) * slowdown, fits, float(gap) / MICRODECIBELS)
 
 
 def least_share(chain: ChainModel, capacity_ns: float, slowdown: float = 1.0) -> float:

@@ -78,8 +78,9 @@ class Adaptive:
         self._table = self._chain = chain  # as calibrated; as corrected by what was measured
         self._ratios = self.estimator.block_ratio  # those that `_chain` was corrected with
         self._reserve = reserve
-        self._quiet_until_s = self._last_raise_s = -inf
+        self._quiet_until_s = self._last_raise_s = self._last_fall_s = -inf
         self._hold_s = 0.0
+        self._content_at = inf  # from this slowdown on nothing richer than the target fits, so it is not looked for
         self.set_budget(budget)
         self._target = self._best(chain, slowdown=1.0).levels
         self._plan: Plan | None = None
@@ -92,6 +93,7 @@ class Adaptive:
         self._ceiling_ns = self._capacity_ns + self._reserve * (deadline_ns - self._capacity_ns)
         self._rescue_ns = max(self._ceiling_ns, RESCUE * deadline_ns)
         self._quiet_until_s = -inf  # who turns the knob wants to hear it now
+        self._content_at = inf
 
     def first_plan(self) -> Plan:
         ready = [[level == now for level in range(len(b.call_ns))] for b, now in self._by_block(self._target)]
@@ -112,7 +114,8 @@ class Adaptive:
                 self._quiet_until_s = time_s + DWELL_S
 
         plan = self._with_muted_work(target, seen.audible, seen.ready, reason)
-        self._target = target
+        if target != self._target:
+            self._target, self._content_at = target, inf
         if plan == self._plan:
             return None
         self._plan = plan
@@ -155,10 +158,11 @@ class Adaptive:
     def _step_up(self, seen: Observation) -> tuple[tuple[int, ...], str]:
         """Richer levels and why; the present ones when there is no room or something is still on its way."""
         now, slowdown = self._target, self.estimator.cautious
-        if arrives_at(now, seen.audible, seen.ready) != now:
+        if slowdown >= self._content_at or arrives_at(now, seen.audible, seen.ready) != now:
             return now, ""
         goal = self._best(self._chain, slowdown)
         if not goal.fits or goal.utility <= self._chain.utility(now):
+            self._content_at = slowdown
             return now, ""
 
         gain = [block.utility[goal.levels[b]] - block.utility[now[b]] for b, block in enumerate(self._chain.blocks)]
@@ -175,10 +179,10 @@ class Adaptive:
 
     def _hold_off(self, time_s: float) -> None:
         """After a fall: no step up for a while, and ever longer while steps up prove to be mistakes."""
-        if time_s - self._last_raise_s <= REGRET_S:
-            self._hold_s = min(max(FIRST_HOLD_S, 2 * self._hold_s), LONGEST_HOLD_S)
-        else:
-            self._hold_s = 0.0
+        if self._last_raise_s > self._last_fall_s:  # later falls of the same trouble are no further mistakes
+            regretted = time_s - self._last_raise_s <= REGRET_S
+            self._hold_s = min(max(FIRST_HOLD_S, 2 * self._hold_s), LONGEST_HOLD_S) if regretted else 0.0
+        self._last_fall_s = time_s
         self._quiet_until_s = time_s + max(DWELL_S, self._hold_s)
 
     def _with_muted_work(self, target: tuple[int, ...], audible, ready, reason: str) -> Plan:
@@ -199,7 +203,7 @@ class Adaptive:
     def _correct_tables(self) -> None:
         ratios = self.estimator.block_ratio
         if (abs(ratios / self._ratios - 1) > TABLE_DRIFT).any():
-            self._chain, self._ratios = self._table.corrected(ratios), ratios
+            self._chain, self._ratios, self._content_at = self._table.corrected(ratios), ratios, inf
 
     def _by_block(self, levels: tuple[int, ...]):
         return zip(self._chain.blocks, levels, strict=True)
