@@ -1,6 +1,7 @@
 """What may be typed. Each command's module is imported only when that command is given, so `--help` is quick."""
 
 import argparse
+import re
 import sys
 from importlib import import_module
 
@@ -9,6 +10,10 @@ from .. import __version__
 
 class Parser(argparse.ArgumentParser):
     """argparse with one clear line for what is wrong."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self._negative_number_matcher = re.compile(r"-\.?\d")  # so that `--budget -3%` is a value, and told as such
 
     def error(self, message):
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
@@ -30,7 +35,7 @@ def parser() -> Parser:
     run.set_defaults(command=command("run"))
     run.add_argument("preset", metavar="PRESET", help="the pedalboard, a YAML file")
     run.add_argument("--input", metavar="WAV", help="play this mono file instead of the built-in riff")
-    run.add_argument("--output", metavar="WAV", help="keep the sound")
+    run.add_argument("--output", metavar="WAV", help="keep the sound, as float32")
     run.add_argument("--seconds", metavar="S", help="how long to play (default: the input once)")
     _engine_options(run)
     run.add_argument("--budget", metavar="SHARE", default="70%", help="share of the deadline to use (default: 70%%)")
@@ -46,9 +51,9 @@ def parser() -> Parser:
 
     render = commands.add_parser("render", help="play a file through a preset into a file")
     render.set_defaults(command=command("render"))
-    render.add_argument("preset", metavar="PRESET")
-    render.add_argument("input", metavar="IN.wav", help="mono, at the rate of --rate")
-    render.add_argument("output", metavar="OUT.wav", help="float32")
+    render.add_argument("preset", metavar="PRESET", help="the pedalboard, a YAML file")
+    render.add_argument("input", metavar="IN.wav", help="what to play: mono, at the rate of --rate")
+    render.add_argument("output", metavar="OUT.wav", help="where the sound goes, as float32")
     _engine_options(render)
     render.add_argument(
         "--slim",
@@ -60,12 +65,12 @@ def parser() -> Parser:
 
     check = commands.add_parser("check", help="validate presets")
     check.set_defaults(command=command("check"))
-    check.add_argument("presets", metavar="PRESET", nargs="+")
-    check.add_argument("--rate", metavar="HZ", default="48000")
+    check.add_argument("presets", metavar="PRESET", nargs="+", help="pedalboards, YAML files")
+    check.add_argument("--rate", metavar="HZ", default="48000", help="sample rate to play at (default: 48000)")
 
     blocks = commands.add_parser("blocks", help="list the effects, or one of them in full")
     blocks.set_defaults(command=command("blocks"))
-    blocks.add_argument("kind", metavar="KIND", nargs="?")
+    blocks.add_argument("kind", metavar="KIND", nargs="?", help="tell all about this one")
 
     profiles = commands.add_parser("profiles", help="list the simulated devices")
     profiles.set_defaults(command=command("profiles"))

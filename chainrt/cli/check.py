@@ -2,20 +2,15 @@
 
 from .. import preset
 from ..chain import plan_blocks
-from ..errors import ChainrtError, PresetError
 from . import show, values
 
 
 def check(options) -> int:
-    out = show.console(to_stderr=False)
-    rate, faults = values.rate(options.rate), []
+    out, read, rate = show.console(to_stderr=False), values.Reader(), values.rate(options.rate)
     for path in options.presets:
-        try:
-            board = preset.load(path)
-            blocks = plan_blocks(board, rate)
-            out.print(f"{path}: {board.name}, {len(blocks)} blocks, no faults")
-        except ChainrtError as error:
-            faults += error.faults
-    if faults:
-        raise PresetError(faults)
+        board = read(preset.load, path)
+        blocks = board and read(plan_blocks, board, rate)
+        if blocks is not None:
+            out.print(f"{path}: {board.name}, {show.count(len(blocks), 'block')}, no faults")
+    read.raise_faults()
     return 0

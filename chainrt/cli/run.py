@@ -6,7 +6,7 @@ import sys
 
 from .. import audiofile, devices, preset, report, simulate
 from ..calibrate import measure_costs, measure_fidelity
-from ..chain import Chain
+from ..chain import Chain, plan_blocks
 from ..control import Control, chain_model
 from ..errors import DeviceError, Fault, PresetError
 from ..live import play_by_the_clock, sound_cards
@@ -17,39 +17,46 @@ from . import show, values
 
 SIMULATED_DEVICE = "pi4"
 FIDELITY_SECONDS = 1.0  # of playing on which levels are compared
-LONGEST_SECONDS = 24 * 3600.0
-LONGEST_KEPT_SECONDS = 3600.0  # with --output: all of it is kept in memory
+LONGEST_SECONDS = 24 * 3600
+MOST_PERIODS = 10**9
+LONGEST_KEPT_FRAMES = 3600 * 48_000  # with --output: all of it is kept in memory, and a WAV file ends at 4 GiB
 
 
 def run(options) -> int:
     """Play; print the table; exit status."""
     is_virtual = options.simulate or options.device is not None
-    budget, frames, rate = values.budget(options.budget), values.period(options.period), values.rate(options.rate)
-    if options.policy not in POLICIES:
-        raise PresetError(Fault("--policy", f"no policy {options.policy!r}; there are {', '.join(POLICIES)}"))
-    for option in ("load", "periods", "seed"):
-        if getattr(options, option) is not None and not is_virtual:
-            raise PresetError(Fault(f"--{option}", "only with --simulate or --device"))
-    seed = values.integer("--seed", options.seed or "0", 0, 2**63 - 1) if is_virtual else None
-    load = _load(options.load)
-    device = devices.load(options.device or SIMULATED_DEVICE) if is_virtual else None
-    board = preset.load(options.preset)
-    guitar = riff(rate)
-    samples = guitar if options.input is None else audiofile.read_mono(options.input, rate)
-    periods = _periods(options, len(samples), frames, rate)
+    read = values.Reader()
+    budget, frames = read(values.budget, options.budget), read(values.period, options.period)
+    rate = read(values.rate, options.rate)
+    policy = read(values.choice, "--policy", options.policy, POLICIES)
+    read(_only_together, options, is_virtual)
+    seed = read(values.integer, "--seed", options.seed or "0", 0, 2**63 - 1) if is_virtual else None
+    load = read(_load, options.load)
+    device = read(devices.load, SIMULATED_DEVICE if options.device is None else options.device) if is_virtual else None
+    board = read(preset.load, options.preset)
+    if board and rate:
+        read(plan_blocks, board, rate)
+    samples = rate and read(_guitar, options.input, rate)
+    asked = rate and frames and read(_frames_asked_for, options, rate, frames)
+    read(values.writable, options.output, (options.preset, options.input))
+    if options.json != "-":
+        read(values.writable, options.json, (options.preset, options.input, options.output), False)
+    read.raise_faults()
+    length = asked or len(samples)
+    periods = math.ceil(length / frames)
 
     out = show.console(to_stderr=options.json == "-")
-    with show.compiling(out) as tell:
+    with show.compiling() as tell:
         chain = Chain(board, rate, frames, tell)
     costs = device.costs(chain) if device else measure_costs(chain)
     chain.set_costs(costs)
-    model = chain_model(chain, costs, measure_fidelity(chain, guitar[: int(FIDELITY_SECONDS * rate)]))
-    control = Control(chain, POLICIES[options.policy](model, budget))
+    model = chain_model(chain, costs, measure_fidelity(chain, riff(rate)[: int(FIDELITY_SECONDS * rate)]))
+    control = Control(chain, POLICIES[policy](model, budget))
     performance = Performance(chain, samples, periods * frames if options.output else 0)
-    _introduce(out, chain, model, budget, device, options)
 
     status = 0
     try:
+        _introduce(out, chain, model, budget, device, options.input)
         if is_virtual:
             chain.engine["silent"] = int(options.output is None)
             weather = simulate.Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed)
@@ -58,6 +65,7 @@ def run(options) -> int:
             play_by_the_clock(chain, control, performance, periods * frames / rate, _teller(out, chain))
     except KeyboardInterrupt:
         status = 130
+        out.print(f"Stopped after {performance.done / rate:.2f} s.")
     answer = report.summary(
         chain,
         control,
@@ -68,50 +76,68 @@ def run(options) -> int:
         seed=seed,
     )
     show.print_report(out, answer)
-    if options.output:
-        audiofile.write(options.output, performance.output, rate)
-    _write_json(options.json, answer)
+    read(_write_json, options.json, answer)
+    if options.output and performance.done:
+        sound = performance.output[:length]
+        read(audiofile.write, options.output, sound, rate)
+        read.raise_faults()
+        show.print_written(out, options.output, sound, rate)
+    read.raise_faults()
     if status == 0 and options.fail_on_miss and answer["misses"]:
         return 1
     return status
 
 
+def _only_together(options, is_virtual: bool) -> None:
+    """Options that mean nothing beside, or without, others."""
+    alone = [name for name in ("load", "periods", "seed") if getattr(options, name) is not None and not is_virtual]
+    faults = [Fault(f"--{name}", "only with --simulate or --device") for name in alone]
+    if options.periods is not None and options.seconds is not None:
+        faults.append(Fault("--periods", "not together with --seconds"))
+    if faults:
+        raise PresetError(faults)
+
+
 def _load(text: str | None) -> tuple[simulate.LoadStep, ...]:
     try:
-        return simulate.parse_load(text) if text else ()
+        return () if text is None else simulate.parse_load(text)
     except ValueError as error:
         raise PresetError(Fault("--load", str(error))) from None
 
 
-def _periods(options, input_frames: int, frames: int, rate: int) -> int:
+def _guitar(path: str | None, rate: int):
+    """What is played into the chain: a file, or the built-in riff."""
+    return riff(rate) if path is None else audiofile.read_mono(path, rate)
+
+
+def _frames_asked_for(options, rate: int, frames: int) -> int | None:
+    """How long to play by --periods or --seconds; None: as long as the input is."""
     if options.periods is not None:
-        return values.integer("--periods", options.periods, 1, 10**9)
-    if options.seconds is None:
-        return math.ceil(input_frames / frames)
-    longest = LONGEST_KEPT_SECONDS if options.output else LONGEST_SECONDS
-    return math.ceil(values.number("--seconds", options.seconds, 0.001, longest) * rate / frames)
+        most = LONGEST_KEPT_FRAMES // frames if options.output else MOST_PERIODS
+        return frames * values.integer("--periods", options.periods, 1, most)
+    if options.seconds is not None:
+        most = LONGEST_KEPT_FRAMES / rate if options.output else LONGEST_SECONDS
+        return max(1, round(rate * values.number("--seconds", options.seconds, 0.001, most)))
+    return None
 
 
-def _introduce(out, chain: Chain, model: ChainModel, budget: float, device, options) -> None:
+def _introduce(out, chain: Chain, model: ChainModel, budget: float, device, source: str | None) -> None:
     """Say what is about to play, on what, and whether it can fit at all."""
-    name = chain.preset.name
-    out.print(
-        f"{name}: {len(chain.blocks)} blocks, {chain.frames} frames at {chain.rate:,.0f} Hz,"
-        f" a period every {chain.deadline_ns / 1e6:.2f} ms"
-    )
     if device:
-        out.print(
-            f"Simulating {device.name} ({device.core}); the least sure figure of its profile is {device.weakest_basis}."
-        )
+        place = f"Simulating {device.name} ({device.core}); some of its figures are {device.weakest_basis}."
     else:
-        source = "the built-in riff" if options.input is None else options.input
         cards = "Sound cards are not played yet" if sound_cards() else "No sound card found"
-        out.print(f"{cards}: playing {source} by the clock.")
+        place = f"{cards}: playing {source or 'the built-in riff'} by the clock."
+    out.print(
+        f"{chain.preset.name}: {show.count(len(chain.blocks), 'block')}, {show.count(chain.frames, 'frame')}"
+        f" at {chain.rate:,.0f} Hz, a period every {chain.deadline_ns / 1e6:.2f} ms\n{place}"
+    )
     needed = least_share(model, budget * model.deadline_ns, 1.0)
     if needed > 1:
         out.print(
-            f"Even with every model at its smallest level this needs {show.percent(needed * budget)} of the deadline;"
-            f" the budget is {show.percent(budget)}. Raise --budget or --period, or take out a block."
+            f"Over budget: even at the smallest levels this needs {show.percent(needed * budget)} of the deadline;"
+            f" {show.percent(budget)} are allowed.",
+            style="bold red",
         )
 
 

@@ -6,40 +6,81 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from ..chain import Chain
 
 
 def console(to_stderr: bool) -> Console:
-    """Where people read; standard error when standard output carries JSON."""
-    return Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+    """Where people read; standard error when standard output carries JSON. Names are printed as they were written."""
+    made = Console(stderr=to_stderr, highlight=False, markup=False, emoji=False)
+    made.soft_wrap = not made.is_terminal  # in a file or a pipe a line stays a line
+    return made
 
 
 @contextmanager
-def compiling(out: Console):
-    """Yields tell(done, total, label) for compile_all: a bar in a terminal, one line elsewhere, nothing if cached."""
+def compiling():
+    """Yields tell(done, total, label) for compile_all: a bar in a terminal, one line elsewhere, nothing if cached.
+
+    All of it goes to standard error: it is no part of the answer.
+    """
+    out = console(to_stderr=True)
     columns = (
         TextColumn("Compiling for this machine, once"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[label]}"),
+        TextColumn("{task.fields[label]}", markup=False),
     )
-    with Progress(*columns, console=out, transient=True) as bar:
-        tasks = []
+    bar = Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
 
-        def tell(done: int, total: int, label: str) -> None:
-            if not tasks:
-                tasks.append(bar.add_task("", total=total, label=label))
-                if not out.is_terminal:
-                    out.print(f"Compiling {total} kernels for this machine, once ...")
-            bar.update(tasks[0], completed=done, label=label)
+    def tell(done: int, total: int, label: str) -> None:
+        if not bar.task_ids:
+            bar.add_task("", total=total, label=label)
+            if out.is_terminal:
+                bar.start()
+            else:
+                out.print(f"Compiling {count(total, 'kernel')} for this machine, once ...")
+        bar.update(bar.task_ids[0], completed=done, label=label)
 
+    try:
         yield tell
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def table(*headings: str) -> Table:
+    """An empty table, two spaces between its columns; a heading that ends in ">" stands over right-aligned cells.
+
+    Where the terminal is narrow, the last column is the one that wraps.
+    """
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for heading in headings:
+        made.add_column(
+            heading.rstrip(">"),
+            justify="right" if heading.endswith(">") else "left",
+            no_wrap=heading != headings[-1],
+        )
+    return made
+
+
+def print_table(out: Console, made: Table) -> None:
+    """Print a table without blanks at the ends of its lines."""
+    with out.capture() as drawn:
+        out.print(made)
+    for line in Text.from_ansi(drawn.get()).split():
+        line.rstrip()
+        out.print(line)
 
 
 def percent(share: float) -> str:
     """0.0421 -> "4.2 %"."""
     return f"{100 * share:.1f} %"
+
+
+def count(number: int, what: str) -> str:
+    """(1, "block") -> "1 block"; (2250, "period") -> "2,250 periods"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def print_change(out: Console, chain: Chain, change) -> None:
@@ -52,34 +93,41 @@ def print_change(out: Console, chain: Chain, change) -> None:
 
 def print_report(out: Console, report: dict) -> None:
     """The table at the end of a run, and what it adds up to."""
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    table.add_column("block")
-    table.add_column("level now")
-    for heading in ("cost", "p99", "deadline"):
-        table.add_column(heading, justify="right")
-    table.add_column("heard at (changes)")
-    deadline_us = report["deadline_us"]
-    for block in report["blocks"]:
-        has_levels = len(block["levels"]) > 1
-        heard = [f"{name} {100 * share:.0f} %" for name, share in block["level_share"].items() if share > 0]
-        table.add_row(
-            block["id"],
-            block["level"] if has_levels else "",
-            f"{block['cost_us']['mean']:.1f} µs",
-            f"{block['cost_us']['p99']:.1f} µs",
-            percent(block["cost_us"]["mean"] / deadline_us),
-            f"{', '.join(reversed(heard))} ({len(block['changes'])})" if has_levels else "",
-        )
-    out.print(table)
-    load = report["load"]
-    out.print(
-        f"load    mean {percent(load['mean'])}, p99 {percent(load['p99'])}, max {percent(load['max'])} of the deadline"
-        f" ({deadline_us:.0f} µs); budget {percent(report['budget'])}"
+    is_slimmable = any(len(block["levels"]) > 1 for block in report["blocks"])
+    deadline_us, load, misses = report["deadline_us"], report["load"], report["misses"]
+    rows = table(
+        "block", *["level"] * is_slimmable, "cost µs>", "p99 µs>", "load %>", *["changes>", "heard at"] * is_slimmable
     )
-    misses = f"misses  {report['misses']:,} of {report['periods']:,} periods"
-    if report["misses"]:
-        misses += (
-            f"; {report['unavoidable_misses']:,} of them unavoidable, at most {report['longest_miss_run']:,} in a row"
+    for block in report["blocks"]:
+        cost_us, has_levels = block["cost_us"], len(block["levels"]) > 1
+        cells = [f"{x:.1f}" for x in (cost_us["mean"], cost_us["p99"], 100 * cost_us["mean"] / deadline_us)]
+        if has_levels:
+            shares = reversed(block["level_share"].items())
+            heard = ", ".join(f"{name} {100 * share:.0f}" for name, share in shares if share > 0)
+            cells = [block["level"], *cells, str(len(block["changes"])), f"{heard} %" if heard else ""]
+        elif is_slimmable:
+            cells = ["", *cells]
+        rows.add_row(block["id"], *cells)
+    out.print()
+    if report["blocks"]:
+        print_table(out, rows)
+        out.print()
+    out.print(
+        f"load    mean {percent(load['mean'])}, p99 {percent(load['p99'])}, max {percent(load['max'])}"
+        f" of {deadline_us:,.0f} µs; budget {percent(report['budget'])}"
+    )
+    ending = f", at most {report['longest_miss_run']:,} in a row; {report['unavoidable_misses']:,} unavoidable"
+    out.print(
+        f"misses  {misses:,} of {count(report['periods'], 'period')}{ending if misses else ''}",
+        style="bold red" if misses else None,
+    )
+    if is_slimmable:
+        out.print(
+            f"levels  {count(report['level_changes'], 'change')}; {100 * report['utility']:.0f} % of the best sound"
         )
-    out.print(misses)
-    out.print(f"levels  {report['level_changes']:,} changes; {100 * report['utility']:.0f} % of the best sound")
+
+
+def print_written(out: Console, path: str, sound, rate: float, heard: str = "") -> None:
+    """That a WAV file was written, and what is in it."""
+    channels = "mono" if sound.ndim == 1 else "stereo"
+    out.print(f"{path}: {len(sound) / rate:.2f} s, {channels}, float32" + (f" ({heard})" if heard else ""))

@@ -1,14 +1,41 @@
-"""Numbers on the command line, with the same kind of fault as in a preset."""
+"""Values on the command line, with the same kind of fault as in a preset."""
 
-from ..errors import Fault, PresetError
+import os
+from collections.abc import Callable, Collection
+
+from ..errors import ChainrtError, Fault, PresetError
 from ..preset import parse_quantity
+
+
+class Reader:
+    """Calls what reads a value, notes its faults and goes on, so that all faults are told at once."""
+
+    def __init__(self):
+        self._faults: list[Fault] = []
+
+    def __call__(self, read: Callable, *arguments):
+        """What `read` returns; None after a fault."""
+        try:
+            return read(*arguments)
+        except ChainrtError as error:
+            self._faults += error.faults
+            return None
+
+    def raise_faults(self) -> None:
+        """Raise PresetError if there are faults."""
+        if self._faults:
+            raise PresetError(self._faults)
 
 
 def integer(option: str, text: str, low: int, high: int) -> int:
     """A whole number from `low` to `high`."""
-    if not text.strip().lstrip("-").isdecimal() or not low <= int(text) <= high:
+    try:
+        value = int(text) if len(text) < 30 else None
+    except ValueError:
+        value = None
+    if value is None or not low <= value <= high:
         raise PresetError(Fault(option, f"{text!r} is not a whole number from {low:,} to {high:,}"))
-    return int(text)
+    return value
 
 
 def number(option: str, text: str, low: float, high: float) -> float:
@@ -22,6 +49,14 @@ def number(option: str, text: str, low: float, high: float) -> float:
     return value
 
 
+def choice(option: str, text: str, allowed: Collection[str]) -> str:
+    """One of the words that are allowed."""
+    if text not in allowed:
+        what = option.strip("-").lower()
+        raise PresetError(Fault(option, f"no {what} {text!r}; there are {', '.join(allowed)}"))
+    return text
+
+
 def budget(text: str) -> float:
     """A share of the deadline: "70%" (or a bare 70) is 0.7."""
     try:
@@ -29,7 +64,7 @@ def budget(text: str) -> float:
     except ValueError as error:
         raise PresetError(Fault("--budget", str(error))) from None
     if not 0 < value <= 100:
-        raise PresetError(Fault("--budget", f"{text} is outside 0 % to 100 % of the deadline"))
+        raise PresetError(Fault("--budget", f"{text} is not above 0 % and at most 100 % of the deadline"))
     return value / 100
 
 
@@ -39,3 +74,26 @@ def period(text: str) -> int:
 
 def rate(text: str) -> int:
     return integer("--rate", text, 8000, 192000)
+
+
+def writable(path: str | None, others: Collection[str | None], is_sound: bool = True) -> None:
+    """Find out before playing whether a file can be written afterwards, and is none of the `others`."""
+
+    def refuse(message: str):
+        raise PresetError(Fault(path or "''", f"cannot be written: {message}"))
+
+    if path is None:
+        return
+    if not path:
+        refuse("it has no name")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        refuse(f"there is no folder {folder!r}")
+    if os.path.isdir(path):
+        refuse("it is a folder")
+    if is_sound and os.path.exists(path) and not os.path.isfile(path):  # it would be replaced: /dev/null, say
+        refuse("it is not a regular file")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        refuse("permission denied")
+    if any(other and os.path.realpath(other) == os.path.realpath(path) for other in others):
+        refuse("another argument names the same file")
