@@ -26,6 +26,7 @@ from .timing import time_calls
 
 RING_PERIODS = 8192  # periods that the meters keep: 11 s of 64 frames
 SETTLING_SECONDS = 0.25
+CATCHING_UP_PERIODS = 3  # in which a muted level hears all that is kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ class ChainBlock:
             return self.level_names.index(wanted)
         if wanted in ends:
             return ends[wanted]
-        if str(wanted).isdigit() and int(wanted) < len(self.levels):
+        if str(wanted).isdecimal() and int(wanted) < len(self.levels):
             return int(wanted)
         names = ", ".join(f"{name} ({index})" for index, name in enumerate(self.level_names))
         raise ValueError(f"no level {wanted!r}; allowed are {names}")
@@ -263,13 +264,22 @@ class Chain:
         )
 
     def _settle(self):
-        """Let the whole chain hear silence, then forget that it ran."""
+        """Let the whole chain hear silence, at every level of every block, then forget that it ran."""
+        blocks, count = self.block_records, max((len(levels) for levels in self.level_records), default=1)
         silence = aligned_zeros(self.frames, np.float32)
         performance = aligned_zeros((), PERFORMANCE)
         performance["engine"], performance["input"] = address_of(self.engine), address_of(silence)
         performance["input_frames"] = self.frames
-        self.settling_periods = min(RING_PERIODS, math.ceil(SETTLING_SECONDS * self.rate / self.frames))
-        perform.from_python()(address_of(performance), self.frames, self.settling_periods, 0)
+        clock = int(self.engine["virtual"]), int(self.engine["silent"])
+        self.engine["virtual"] = self.engine["silent"] = 0
+        play, periods = perform.from_python(), math.ceil(SETTLING_SECONDS * self.rate / self.frames)
+        self.settling_periods = min(RING_PERIODS, periods + count * CATCHING_UP_PERIODS)
+        play(address_of(performance), self.frames, self.settling_periods - count * CATCHING_UP_PERIODS, 0)
+        for level in range(count):  # muted levels hear what the blocks before them make of silence
+            blocks["warm"], blocks["replay"] = np.minimum(level, blocks["level_count"] - 1), blocks["kept_size"]
+            play(address_of(performance), self.frames, CATCHING_UP_PERIODS, 0)
+        blocks["warm"], blocks["replay"] = -1, 0
+        self.engine["virtual"], self.engine["silent"] = clock
         self.rewind()
 
     def rewind(self):
@@ -284,9 +294,12 @@ class Chain:
     # what may be set before it plays
 
     def set_levels(self, indices: Sequence[int]):
-        """Begin with these levels, one index a block."""
-        for name in ("audible", "wanted", "target"):
-            self.block_records[name][: len(self.blocks)] = indices
+        """Begin with these levels, one index a block. The chain hears silence again: each level idles differently."""
+        records = self.block_records[: len(self.blocks)]
+        if list(indices) != records["audible"].tolist():
+            for name in ("audible", "wanted", "target"):
+                records[name] = indices
+            self._settle()
 
     def set_costs(self, table: CostTable):
         """Tell the engine what each block and level is expected to cost."""

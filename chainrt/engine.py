@@ -8,7 +8,8 @@ Rules kept here:
 * A muted level hears the same input as the audible one, from memory (the *kept* input). Any level can thus be made
   exact by replaying, and fail to get ready without anyone hearing it.
 * A level begins its replay so far back that it arrives at the present just when it has heard all that shapes its
-  output: memory * replay / (frames + replay). That is the least work for the time it takes.
+  output in the present period: (memory + frames) * replay / (frames + replay). That is the least work for the time
+  it takes.
 * Levels are changed by a crossfade of two exact levels: linear, since they play nearly the same signal.
 * Live, rendered and simulated: the same code. Only the clock differs, and whether sound is computed at all.
 """
@@ -31,6 +32,7 @@ POSTED_OFFSET = ENGINE.fields["posted"][1]
 PERIODS_OFFSET = ENGINE.fields["periods"][1]
 STOP_OFFSET = PERFORMANCE.fields["stop"][1]
 FLOAT_BYTES = 4
+SPENT_BYTES = SPENT.itemsize
 
 compiled = njit(error_model="numpy")
 
@@ -117,8 +119,9 @@ def hear(engine, block, level, frames):
 
 
 @compiled
-def is_ready(level):
-    return level.behind == 0 and level.fresh >= level.memory
+def is_ready(level, frames):
+    """True if the level has arrived at the present, and was exact before the last `frames` frames already."""
+    return level.behind == 0 and level.fresh >= level.memory + frames
 
 
 @compiled
@@ -128,7 +131,7 @@ def run_muted(engine, block, level, frames):
     Returns the expected nanoseconds.
     """
     if level.running == 0 or block.replay == 0:
-        reach = level.memory * block.replay // (frames + block.replay)
+        reach = (level.memory + frames) * block.replay // (frames + block.replay)
         if level.behind - frames > reach:  # too far back to be worth hearing it all: leave a gap
             level.behind = frames + reach
             level.fresh = 0
@@ -182,7 +185,7 @@ def run_block(engine, block, frames):
     audible.behind = 0
     audible.fresh = min(audible.fresh + frames, audible.memory)
     audible.running = 1
-    if block.target != block.audible and is_ready(levels[block.target]):
+    if block.target != block.audible and is_ready(levels[block.target], frames):
         crossfade(engine, block, frames)
     return expected
 
@@ -192,7 +195,7 @@ def ready_bits(block):
     levels = carray(pointer(block.levels), block.level_count, LEVEL)
     bits = 0
     for index in range(block.level_count):
-        if is_ready(levels[index]):
+        if is_ready(levels[index], 0):
             bits |= 1 << index
     return bits
 
@@ -237,15 +240,17 @@ def smallest_ns(blocks, index, frames):
 
 
 @compiled
-def run_program(engine, blocks, frames):
+def run_program(engine, frames):
     """Run all steps and note what each block took. Returns what the floor, an all-smallest chain, would have taken."""
+    blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)  # as an argument it would be counted (NRT)
     steps = carray(pointer(engine.steps), engine.step_count, STEP)
     row = engine.periods % engine.ring_size
     spent = carray(pointer(engine.spent + row * engine.block_count * SPENT_BYTES), engine.block_count, SPENT)
     weather = weather_today(engine)
-    if engine.virtual == 1:
-        engine.now_ns += engine.fixed_ns * weather[0]
     floor, measured_all, expected_all = engine.fixed_ns, 0.0, 0.0
+    if engine.virtual == 1:
+        floor *= weather[0]
+        engine.now_ns += floor
     before = clock(engine)
     for index in range(engine.step_count):
         step = steps[index]
@@ -277,9 +282,6 @@ def run_program(engine, blocks, frames):
     return floor
 
 
-SPENT_BYTES = SPENT.itemsize
-
-
 @compiled
 def count_period(engine, began, frames, floor):
     """Was the deadline met, and could it have been? One PERIOD record, and the counters."""
@@ -287,7 +289,7 @@ def count_period(engine, began, frames, floor):
     release, ended = engine.release_ns, clock(engine)
     deadline = release + length
     woken_late = began - max(release, engine.ended_ns)
-    engine.floor_ended_ns = max(release + max(0.0, woken_late), engine.floor_ended_ns) + floor
+    engine.floor_ended_ns = max(release, engine.floor_ended_ns) + max(0.0, woken_late) + floor
     row = engine.periods % engine.ring_size
     note = carray(pointer(engine.ring), engine.ring_size, PERIOD)[row]
     note.release_ns = int(release)
@@ -321,7 +323,7 @@ def _period(engine, frames):
     began = clock(engine)
     if engine.silent == 0:
         make_finite(plane(engine.input, frames), frames)
-    floor = run_program(engine, blocks, frames)
+    floor = run_program(engine, frames)
     count_period(engine, began, frames, floor)
     store_release(address(engine) + PERIODS_OFFSET, engine.periods + 1)
     restore_denormals(floating)

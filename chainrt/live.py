@@ -51,7 +51,7 @@ def play_by_the_clock(
 
     Ctrl-C ends the performance after the period that plays, and is passed on.
     """
-    periods = math.ceil(seconds * chain.rate / chain.frames)
+    periods = math.ceil(seconds * chain.rate / chain.frames - 1e-6)  # seconds of whole periods are rarely exact
 
     def play() -> None:
         ask_for_priority()

@@ -18,7 +18,7 @@ from .layout import PERFORMANCE
 class Performance:
     """Plays `samples` (float32, (frames,)), round and round, through a chain.
 
-    output_frames: how much of the sound is kept for `output`; playing beyond it is the caller's mistake. 0: none.
+    output_frames: how much of the sound is kept for `output`; playing beyond it is a ValueError. 0: none.
     """
 
     def __init__(self, chain: Chain, samples: np.ndarray, output_frames: int = 0):
@@ -49,12 +49,17 @@ class Performance:
 
     def play(self, periods: int) -> None:
         """Play so many periods as fast as the machine can."""
-        self._perform(address_of(self._record), self._chain.frames, periods, 0)
+        self._play(periods, paced=0)
 
     def play_paced(self, periods: int) -> None:
         """Play so many periods, each at its time by the clock. Blocks, without the interpreter's lock."""
         self._chain.engine["release_ns"] = time.monotonic_ns()
-        self._perform(address_of(self._record), self._chain.frames, periods, 1)
+        self._play(periods, paced=1)
+
+    def _play(self, periods: int, paced: int) -> None:
+        if self._record["output_left"] and self.done + periods * self._chain.frames > self._output.shape[1]:
+            raise ValueError(f"{periods} more periods do not fit into the output")
+        self._perform(address_of(self._record), self._chain.frames, periods, paced)
 
     def stop(self) -> None:
         """End `play_paced` after the period that plays now. May be called from any thread."""

@@ -1,6 +1,8 @@
 """How tests play a block: an example of its files, its compiled kernel in calls of any size, what its code calls."""
 
+import json
 import re
+import textwrap
 from itertools import cycle
 
 import numba
@@ -12,6 +14,7 @@ from models import saved, tiny_container
 
 from chainrt.block import BLOCKS, Block, Settings, block
 from chainrt.compiled.native import Native, address_of, aligned_zeros
+from chainrt.preset import Preset, load
 
 RATE_HZ = 48_000
 
@@ -37,6 +40,19 @@ def example_impulse_response(folder, frames=600):
 
 EXAMPLES = {"ir": example_impulse_response, "model": lambda folder: saved(tiny_container(), folder)}
 """Name of a File -> what makes one in a folder."""
+
+
+def board(folder, chain, **documents) -> Preset:
+    """The preset with this `chain:` part, which begins in line 4; `documents` become NAME.nam, and cab.wav is there."""
+    for name, document in documents.items():
+        (folder / f"{name}.nam").write_text(json.dumps(document), encoding="utf-8")
+    example_impulse_response(folder).rename(folder / "cab.wav")
+    path = folder / "board.yaml"
+    path.write_text(
+        "version: 1\nname: test\nchain:\n" + textwrap.indent(textwrap.dedent(chain).strip("\n"), " ") + "\n",
+        encoding="utf-8",
+    )
+    return load(path)
 
 
 def planted(**declared):
@@ -83,12 +99,14 @@ AN_ADDRESS = "calls an address"
 MAY_RAISE = "may raise"
 
 
-def wrongs_of(native: Native) -> set[str]:
-    """What the machine code of `native` does beyond arithmetic, seen in what LLVM is left with after optimising.
+def wrongs_of(native: Native, allowed=()) -> set[str]:
+    """What the machine code of `native` does beyond arithmetic and calling the functions of the `allowed` names.
+
+    Seen in what LLVM is left with after optimising.
 
     numba wraps each C function: the wrapper calls the kernel proper and, only if that returns a status other than 0,
     takes the interpreter's lock and reports. So the kernel proper is searched, with all that it reaches: each call
-    must be arithmetic, and each status it returns must be the constant 0.
+    must be arithmetic, and each status that is returned must be the constant 0 or that of a function searched, too.
     """
     signature = native.returns(*native.arguments)
     compiled = numba.cfunc(signature, cache=False, error_model="numpy")(native.function)
@@ -109,13 +127,26 @@ def wrongs_of(native: Native) -> set[str]:
                 waiting.append(called)
             elif called not in named:
                 wrongs.add(AN_ADDRESS)
-            elif not _ARITHMETIC.fullmatch(called):
+            elif called not in allowed and not _ARITHMETIC.fullmatch(called):
                 wrongs.add(f"calls {called}")
         for instruction in _instructions(defined[name], "ret"):
-            text = str(instruction).strip()
-            if text.startswith("ret i32") and not text.startswith("ret i32 0"):
+            _, kind, *status = str(instruction).split()
+            if kind == "i32" and not _is_calm(status[0], defined[name], defined):
                 wrongs.add(MAY_RAISE)
     return wrongs
+
+
+def _is_calm(status, function, defined, seen=()):
+    """True if a status ("0" or "%name") is 0, or comes, by whatever branch, from a function that is `defined`."""
+    if status == "0" or status in seen:
+        return True
+    for made in _instructions(function, "phi", "call"):
+        if f"%{made.name}" == status and made.opcode == "phi":
+            branches = re.findall(r"\[ ([^,]+), ", str(made))
+            return all(_is_calm(branch, function, defined, (*seen, status)) for branch in branches)
+        if f"%{made.name}" == status:
+            return list(made.operands)[-1].name in defined
+    return False
 
 
 def _instructions(function, *opcodes):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from chainrt.nam.wavenet import Activation, Layer, WaveNet
+
 RATE_HZ = 48_000
 FILMS = (
     *("conv_pre_film", "conv_post_film", "input_mixin_pre_film", "input_mixin_post_film"),
@@ -94,3 +96,29 @@ def _weights(channels, taps, head, seed):
     per_layer = sum(count * channels**2 + channels + channels + channels**2 + channels for count in taps)
     values = np.random.default_rng(seed).normal(0, 0.3, channels + per_layer + head)
     return [float(np.float32(value)) for value in values] + [0.5]
+
+
+def random_network(channels, taps, dilations, head_taps, slopes, has_bias=True, seed=0) -> WaveNet:
+    """A WaveNet with seeded weights that neither die away nor blow up; a layer with slope 0 has a ReLU."""
+    draw = np.random.default_rng(seed)
+
+    def normal(*shape, sd=1.0):
+        return draw.normal(0, sd, shape).astype(np.float32)
+
+    def bias():
+        return normal(channels, sd=0.2 * has_bias)
+
+    def layer(count, dilation, slope):
+        kernel = normal(count, channels, channels, sd=(count * channels) ** -0.5)
+        output = normal(channels, channels, sd=0.5 * channels**-0.5)
+        activation = Activation("LeakyReLU" if slope else "ReLU", float(np.float32(slope)))
+        return Layer(kernel, bias(), normal(channels), output, bias(), dilation, activation)
+
+    return WaveNet(
+        input=normal(channels),
+        layers=tuple(map(layer, taps, dilations, slopes)),
+        head=normal(head_taps, channels, sd=(head_taps * channels) ** -0.5),
+        head_bias=0.3 * has_bias,
+        head_scale=0.25,
+        sample_rate=None,
+    )

@@ -35,3 +35,31 @@ def _convolved(kernel, dilation, signal):
         delayed[:, frames_ago:] = signal[:, : signal.shape[1] - frames_ago]
         total += kernel[tap].astype(np.float64) @ delayed
     return total
+
+
+def board(items, planes, play):
+    """What a preset's chain makes of the planes, a list of one (mono) or two (stereo) arrays of samples.
+
+    play(spec, plane) is one block alone, from its first silence on. Items are those of chainrt.preset.
+    """
+    for item in items:
+        if hasattr(item, "lanes"):
+            planes = _mixed(item.lanes, planes, play)
+        elif item.enabled:
+            planes = [play(item, plane) for plane in planes]
+    return planes
+
+
+def _mixed(lanes, planes, play):
+    ends = [board(lane.chain, planes, play) for lane in lanes]
+    is_stereo = any(len(end) == 2 for end in ends) or any(lane.pan_percent for lane in lanes)
+    mix = [np.zeros(len(planes[0])) for _ in range(1 + is_stereo)]
+    for lane, end in zip(lanes, ends, strict=True):
+        level, pan = 10 ** (lane.level_db / 20), lane.pan_percent / 100
+        if len(end) == 2:  # turn down the far side
+            sides = level * min(1, 1 - pan), level * min(1, 1 + pan)
+        else:  # left^2 + right^2 is the same everywhere, and both are 1 in the middle
+            sides = level * np.sqrt(1 - np.sin(pan * np.pi / 2)), level * np.sqrt(1 + np.sin(pan * np.pi / 2))
+        for total, side, sound in zip(mix, sides, end * 2, strict=False):
+            total += side * sound
+    return mix
