@@ -20,10 +20,10 @@ from chainrt.compiled.memory import address, load_acquire, peek, pointer, publis
 from chainrt.compiled.native import (
     FLOAT,
     INTEGER,
-    KEPT_FOLDERS,
     PACKAGE,
     PLANE,
     SOURCES,
+    UNUSED_SECONDS,
     Native,
     address_of,
     aligned_zeros,
@@ -131,15 +131,14 @@ def test_every_module_that_speaks_to_numba_counts_as_a_source():
             assert path in counted, path
 
 
-def test_old_cache_folders_are_removed_and_the_present_one_never(empty_cache):
-    for age in range(6):
-        old = empty_cache / f"kernels-{age}"
-        old.mkdir(parents=True)
-        os.utime(old, (1e9 - age, 1e9 - age))
+def test_cache_folders_long_unused_are_removed_and_the_present_one_never(empty_cache):
+    for name, unused_seconds in (("kernels-used", UNUSED_SECONDS - 3600), ("kernels-old", UNUSED_SECONDS + 3600)):
+        (empty_cache / name).mkdir(parents=True)
+        os.utime(empty_cache / name, (time.time() - unused_seconds,) * 2)
     (empty_cache / "costs").mkdir()
+    os.utime(empty_cache / "costs", (1e9, 1e9))
     present = cache_folder()
-    left = {path.name for path in empty_cache.iterdir()}
-    assert left == {present.name, "costs", *(f"kernels-{age}" for age in range(KEPT_FOLDERS - 1))}
+    assert {path.name for path in empty_cache.iterdir()} == {present.name, "costs", "kernels-used"}
 
 
 def _divide(x, n):

@@ -6,13 +6,14 @@ Why an address: the engine calls blocks from a table, so a new block or a new ch
 Rules kept here:
 * Arguments are records (by reference), planes (pointers to float32) and 64-bit integers: all one C register each.
 * `error_model="numpy"`: a division by zero gives inf and never an exception.
-* The cache folder is named by a hash of all sources that hold compiled code. numba alone would load stale code
-  after an edit to a helper in another file. Older folders are removed.
+* The cache folder is named by a hash of all sources that hold compiled code, and of where they stand. numba alone
+  would load stale code after an edit to a helper in another file. Folders long unused are removed.
 * What a function closes over must be plain numbers and strings; those are part of numba's cache key.
 """
 
 import ctypes
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -30,30 +31,28 @@ FLOAT = types.float64
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SOURCES = ("compiled/*.py", "blocks/*.py", "nam/*.py", "dsp.py", "block.py", "layout.py", "engine.py", "timing.py")
-KEPT_FOLDERS = 3
+UNUSED_SECONDS = 30 * 24 * 3600  # after which a folder of older sources is removed
 
 
 @lru_cache(maxsize=1)
 def cache_folder() -> Path:
     """Where compiled code is kept; CHAINRT_CACHE names another place. Created on first use."""
-    digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
+    digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {PACKAGE}".encode())
     for pattern in SOURCES:
         for source in sorted(PACKAGE.glob(pattern)):
             digest.update(source.name.encode() + source.read_bytes())
     folder = cache_root() / f"kernels-{digest.hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     folder.touch()
-    others = sorted(cache_root().glob("kernels-*"), key=lambda path: path.stat().st_mtime)
-    for stale in others[:-KEPT_FOLDERS]:
-        shutil.rmtree(stale, ignore_errors=True)
+    for other in cache_root().glob("kernels-*"):
+        if folder.stat().st_mtime - other.stat().st_mtime > UNUSED_SECONDS:
+            shutil.rmtree(other, ignore_errors=True)
     return folder
 
 
 def cache_root() -> Path:
     """The user's cache folder for chainrt."""
-    from os import environ
-
-    return Path(environ.get("CHAINRT_CACHE") or platformdirs.user_cache_dir("chainrt", appauthor=False))
+    return Path(os.environ.get("CHAINRT_CACHE") or platformdirs.user_cache_dir("chainrt", appauthor=False))
 
 
 class Native:
