@@ -7,7 +7,6 @@ on with the last plan.
 Sound cards are not played yet; the clock is the machine's own.
 """
 
-import math
 import os
 import threading
 import time
@@ -44,14 +43,13 @@ def play_by_the_clock(
     chain: Chain,
     control: Control,
     performance: Performance,
-    seconds: float,
+    periods: int,
     tell: Callable[[float, list[LevelChange]], None] | None = None,
 ) -> None:
-    """Play so many seconds in real time. tell(seconds played, changes) hears of every tick.
+    """Play so many periods in real time. tell(seconds played, changes) hears of every tick.
 
     Ctrl-C ends the performance after the period that plays, and is passed on.
     """
-    periods = math.ceil(seconds * chain.rate / chain.frames - 1e-6)  # seconds of whole periods are rarely exact
 
     def play() -> None:
         ask_for_priority()

@@ -62,7 +62,7 @@ def run(options) -> int:
             weather = simulate.Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed)
             simulate.simulate(chain, control, weather, periods, performance, _teller(out, chain))
         else:
-            play_by_the_clock(chain, control, performance, periods * frames / rate, _teller(out, chain))
+            play_by_the_clock(chain, control, performance, periods, _teller(out, chain))
     except KeyboardInterrupt:
         status = 130
         out.print(f"Stopped after {performance.done / rate:.2f} s.")
