@@ -126,12 +126,22 @@ class Tile:
     def add(self, weights, sources):
         """sums[o] += weights[i, o] * source[i], weights flat in the order (i, o)."""
         emit = self.emit
+        outputs, vectors = range(len(self.sums)), range(len(self.sums[0]))
         for i, source in enumerate(sources):
-            factors = [emit.spread(emit.at(weights, i * len(self.sums) + o)) for o in range(len(self.sums))]
-            for v in range(len(self.sums[0])):
-                value = emit.load(emit.at(source, v * emit.lanes))
-                for vectors, factor in zip(self.sums, factors, strict=True):
-                    vectors[v].set(emit.fma(factor, value, vectors[v].get()))
+            factors = [emit.at(weights, i * len(outputs) + o) for o in outputs]
+            inputs = [emit.at(source, v * emit.lanes) for v in vectors]
+            if len(outputs) <= len(vectors):  # whichever is fewer stays in registers
+                held = [emit.spread(factor) for factor in factors]
+                for v in vectors:
+                    value = emit.load(inputs[v])
+                    for o in outputs:
+                        self.sums[o][v].set(emit.fma(held[o], value, self.sums[o][v].get()))
+            else:
+                held = [emit.load(place) for place in inputs]
+                for o in outputs:
+                    factor = emit.spread(factors[o])
+                    for v in vectors:
+                        self.sums[o][v].set(emit.fma(factor, held[v], self.sums[o][v].get()))
 
     def vectors(self):
         return [[sum_.get() for sum_ in vectors] for vectors in self.sums]
