@@ -1,0 +1,151 @@
+"""Writing our networks as .nam files, and reading them back with a slow, obvious player that checks them.
+
+The layout is that of the official A2 files (format version 0.7.0): every key is written, also those that are
+off, because readers differ in what they take for granted. Rules kept here:
+
+* A weight is written with the fewest digits that give the same float32 again (at most nine).
+* A file appears whole or not at all: it is written beside its place and renamed.
+* `slow_play` shares no code with the training kernel: plain numpy in float64, one convolution after another.
+"""
+
+import json
+import os
+from datetime import datetime, timezone
+
+import network
+import numpy as np
+
+FORMAT_VERSION = "0.7.0"
+SAMPLE_RATE_HZ = 48000
+
+
+def _numbers(weights):
+    """Shortest decimals that read back as the same float32."""
+    return "[" + ",".join(str(np.float32(w)) for w in weights) + "]"
+
+
+def layer_array(width, head_taps, allowed_channels=None):
+    """The one layer array of an A2."""
+    off = {"active": False, "shift": True, "groups": 1}
+    count = network.LAYER_COUNT
+    slimmable = None
+    if allowed_channels:
+        allowed = {"allowed_channels": list(allowed_channels)}
+        slimmable = {"method": "slice_channels_uniform", "kwargs": allowed}
+    places = ("conv", "input_mixin", "activation")
+    films = [f"{place}_{side}_film" for place in places for side in ("pre", "post")]
+    return {
+        "input_size": 1,
+        "condition_size": 1,
+        "head": {"out_channels": 1, "kernel_size": head_taps, "bias": True},
+        "channels": width,
+        "kernel_sizes": network.KERNEL_SIZES.tolist(),
+        "dilations": network.DILATIONS.tolist(),
+        "activation": [{"type": "LeakyReLU", "negative_slope": network.LEAKY_SLOPE}] * count,
+        "bottleneck": width,
+        "head1x1": {"active": False, "out_channels": 1, "groups": 1},
+        "layer1x1": {"active": True, "groups": 1},
+        "groups_input": 1,
+        "groups_input_mixin": 1,
+        **dict.fromkeys(films, off),
+        "layer1x1_post_film": off,
+        "head1x1_post_film": off,
+        "gating_mode": ["none"] * count,
+        "secondary_activation": [None] * count,
+        "slimmable": slimmable,
+    }
+
+
+def date_now():
+    now = datetime.now(timezone.utc)
+    return {key: getattr(now, key) for key in ("year", "month", "day", "hour", "minute", "second")}
+
+
+def wavenet(weights, width, head_taps, metadata, allowed_channels=None):
+    return {
+        "version": FORMAT_VERSION,
+        "metadata": metadata,
+        "architecture": "WaveNet",
+        "config": {
+            "layers": [layer_array(width, head_taps, allowed_channels)],
+            "head": None,
+            "head_scale": network.HEAD_SCALE,
+        },
+        "weights": np.asarray(weights, np.float32),
+        "sample_rate": SAMPLE_RATE_HZ,
+    }
+
+
+def container(submodels, metadata):
+    """submodels: (max_value, wavenet) from the smallest up."""
+    return {
+        "version": FORMAT_VERSION,
+        "architecture": "SlimmableContainer",
+        "config": {"submodels": [{"max_value": value, "model": model} for value, model in submodels]},
+        "weights": np.zeros(0, np.float32),
+        "sample_rate": float(SAMPLE_RATE_HZ),
+        "metadata": metadata,
+    }
+
+
+def write(path, model):
+    arrays = []
+
+    def hold_place(value):
+        arrays.append(_numbers(value))
+        return f"@{len(arrays) - 1}@"
+
+    text = json.dumps(model, separators=(",", ":"), default=hold_place)
+    for i, numbers in enumerate(arrays):
+        text = text.replace(f'"@{i}@"', numbers)
+    temporary = f"{path}.part"
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+    os.replace(temporary, path)
+
+
+def levels(path):
+    """(label, layer array, flat weights, width) for every size in a file of ours, smallest first."""
+    with open(path, encoding="utf-8") as file:
+        model = json.load(file)
+    if model["architecture"] == "SlimmableContainer":
+        models = [entry["model"] for entry in model["config"]["submodels"]]
+    else:
+        models = [model]
+    found = []
+    for part in models:
+        array = part["config"]["layers"][0]
+        slimmable = array.get("slimmable")
+        widths = slimmable["kwargs"]["allowed_channels"] if slimmable else [array["channels"]]
+        for width in widths:
+            found.append((f"{width} ch", array, np.array(part["weights"], np.float32), width))
+    return found
+
+
+def slow_play(array, flat, width, signal):
+    """Play the first `width` channels of a layer array from silence, in float64. Slow and obvious."""
+    full, taps = array["channels"], array["head"]["kernel_size"]
+    weights = iter(np.split(np.asarray(flat, float), len(flat)))
+
+    def take(*shape):
+        return np.array([next(weights)[0] for _ in range(int(np.prod(shape)))]).reshape(shape)
+
+    def convolve(planes, w, dilation):
+        out = np.zeros((w.shape[0], planes.shape[1]))
+        for k in range(w.shape[2]):
+            back = dilation * (w.shape[2] - 1 - k)
+            out[:, back:] += w[:, :, k] @ planes[:, : planes.shape[1] - back]
+        return out
+
+    history = 6400  # longer than the receptive field, so that biases have settled before the first sample
+    signal = np.concatenate([np.zeros(history), signal])[None, :]
+    x = take(full, 1)[:width] @ signal
+    head = 0.0
+    for kernel_size, dilation in zip(array["kernel_sizes"], array["dilations"], strict=True):
+        z = convolve(x, take(full, full, kernel_size)[:width, :width], dilation) + take(full)[:width, None]
+        z += take(full, 1)[:width] @ signal
+        z = np.where(z > 0, z, network.LEAKY_SLOPE * z)
+        head = head + z
+        x = x + take(full, full)[:width, :width] @ z + take(full)[:width, None]
+    out = convolve(head, take(1, full, taps)[:, :width], 1) + take(1)
+    return (out * take(1))[0, history:]
