@@ -41,12 +41,14 @@ def least_replay(chain: ChainModel) -> int:
 
 
 def running_ns(chain: ChainModel, target: Sequence[int], audible: Sequence[int], ready: Ready) -> float:
-    """What a period costs on the way to `target`, before insurance: heard levels and those catching up."""
+    """What a period costs on the way to `target`, before insurance: levels heard, catching up and fading out."""
     heard = arrives_at(target, audible, ready)
     total = chain.cost_ns(heard)
-    for block, wanted, now in zip(chain.blocks, target, heard, strict=True):
+    for block, wanted, now, before in zip(chain.blocks, target, heard, audible, strict=True):
         if wanted != now:
             total += block.cost_ns(wanted, chain.frames + least_replay(chain))
+        elif now != before:  # both run until the crossfade is done
+            total += block.cost_ns(before, chain.frames)
     return total
 
 
