@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrt.nam.wavenet import Activation, Layer, WaveNet
+from chainrt.nam.activations import Activation, leaky
+from chainrt.nam.wavenet import Convolution, Layer, LayerArray, WaveNet
 
 RATE_HZ = 48_000
 FILMS = (
@@ -105,20 +106,64 @@ def random_network(channels, taps, dilations, head_taps, slopes, has_bias=True, 
     def normal(*shape, sd=1.0):
         return draw.normal(0, sd, shape).astype(np.float32)
 
-    def bias():
-        return normal(channels, sd=0.2 * has_bias)
+    def bias(count):
+        return normal(count, sd=0.2 * has_bias)
 
     def layer(count, dilation, slope):
         kernel = normal(count, channels, channels, sd=(count * channels) ** -0.5)
-        output = normal(channels, channels, sd=0.5 * channels**-0.5)
-        activation = Activation("LeakyReLU" if slope else "ReLU", float(np.float32(slope)))
-        return Layer(kernel, bias(), normal(channels), output, bias(), dilation, activation)
+        output = normal(1, channels, channels, sd=0.5 * channels**-0.5)
+        return Layer(
+            Convolution(kernel, bias(channels), dilation),
+            Convolution(normal(1, channels, 1), bias(0)),
+            leaky(slope) if slope else Activation("ReLU"),
+            Convolution(output, bias(channels)),
+        )
 
-    return WaveNet(
-        input=normal(channels),
-        layers=tuple(map(layer, taps, dilations, slopes)),
-        head=normal(head_taps, channels, sd=(head_taps * channels) ** -0.5),
-        head_bias=0.3 * has_bias,
-        head_scale=0.25,
-        sample_rate=None,
+    array = LayerArray(
+        Convolution(normal(1, channels, 1), bias(0)),
+        tuple(map(layer, taps, dilations, slopes)),
+        Convolution(
+            normal(head_taps, 1, channels, sd=(head_taps * channels) ** -0.5),
+            np.full(1, 0.3 * has_bias, np.float32),
+        ),
     )
+    return WaveNet((array,), head_scale=0.25)
+
+
+def tiny_lstm(hidden=3, layers=2, seed=3):
+    """An LSTM as the trainer writes it; remembers for a few hundred frames."""
+    draw = np.random.default_rng(seed)
+    weights = []
+    for below in [1, *[hidden] * (layers - 1)]:
+        weights += list(draw.normal(0, 0.5, 4 * hidden * (below + hidden + 1) + 2 * hidden))
+    weights += list(draw.normal(0, 0.5, hidden + 1))
+    config = {"input_size": 1, "hidden_size": hidden, "num_layers": layers}
+    return _document("LSTM", config, [float(np.float32(value)) for value in weights])
+
+
+def tiny_convnet(channels=3, dilations=(1, 2, 4), batchnorm=True, activation="Tanh", seed=4):
+    """A ConvNet as the trainer writes it."""
+    draw = np.random.default_rng(seed)
+    weights = []
+    for inputs in [1, *[channels] * (len(dilations) - 1)]:
+        weights += list(draw.normal(0, (2 * inputs) ** -0.5, channels * inputs * 2))
+        if batchnorm:
+            weights += [*draw.normal(0, 0.3, channels), *draw.uniform(0.2, 2, channels)]  # mean, variance
+            weights += [*draw.normal(1, 0.3, channels), *draw.normal(0, 0.3, channels), 1e-5]
+        else:
+            weights += list(draw.normal(0, 0.3, channels))
+    weights += list(draw.normal(0, channels**-0.5, channels + 1))
+    config = {"channels": channels, "dilations": list(dilations), "batchnorm": batchnorm, "activation": activation}
+    return _document("ConvNet", config, [float(np.float32(value)) for value in weights])
+
+
+def tiny_linear(taps=5, bias=True, seed=5):
+    """An impulse response as the trainer writes it."""
+    weights = np.random.default_rng(seed).normal(0, taps**-0.5, taps + bias)
+    return _document("Linear", {"receptive_field": taps, "bias": bias}, [float(np.float32(v)) for v in weights])
+
+
+def container_of(*models):
+    """A SlimmableContainer of whole documents; max_value in equal steps up to 1."""
+    entries = [{"max_value": (index + 1) / len(models), "model": model} for index, model in enumerate(models)]
+    return _document("SlimmableContainer", {"submodels": entries}, [])

@@ -9,20 +9,68 @@ import numpy as np
 def wavenet(network, x):
     """What `network` (chainrt.nam.wavenet.WaveNet) makes of the mono signal `x`, after an endless silence.
 
-    x: (frames,), any float type, full scale 1. Returns y: (frames,), float64.
+    x: (frames,), any float type, full scale 1. Returns y: (frames,), float64; of several outputs the first.
     """
     silence = np.zeros(network.receptive_field)
-    u = np.concatenate([silence, np.asarray(x, np.float64)])
-    stream = np.outer(network.input.astype(np.float64), u)  # (channels, frames)
-    to_head = np.zeros_like(stream)
-    for layer in network.layers:
-        z = _convolved(layer.kernel, layer.dilation, stream)
-        z += layer.bias.astype(np.float64)[:, None] + np.outer(layer.mixin.astype(np.float64), u)
-        a = np.where(z > 0, z, layer.activation.slope * z)
-        to_head += a
-        stream = stream + layer.output.astype(np.float64) @ a + layer.output_bias.astype(np.float64)[:, None]
-    head = _convolved(network.head[:, None, :], 1, to_head)[0]
-    return (network.head_scale * (head + network.head_bias))[len(silence) :]
+    return _wavenet(network, np.concatenate([silence, np.asarray(x, np.float64)]))[0, len(silence) :]
+
+
+def _wavenet(network, u):
+    """All outputs, (outputs, frames), for the input u: (frames,)."""
+    stream = condition = u[None]
+    if type(network.condition).__name__ == "WaveNet":
+        condition = _wavenet(network.condition, u)
+    elif network.condition is not None:
+        condition = globals()[type(network.condition).__name__.lower()](network.condition, u)[None]
+    head = 0.0
+    for array in network.arrays:
+        stream = _through(array.input, stream)
+        for layer in array.layers:
+            stream, to_head = _layer(layer, stream, condition)
+            head = head + to_head
+        head = _through(array.head, head)
+    head = network.head_scale * head
+    for activation, stage in network.head:
+        head = _through(stage, activated(activation, head))
+    return head
+
+
+def _layer(layer, stream, condition):
+    """What one layer hands on to the next, and to the head."""
+
+    def filmed(place, value):
+        if place not in layer.films:
+            return value
+        film = layer.films[place]
+        made = _through(film.scale_shift, condition)
+        count = len(value)
+        return made[:count] * value + (made[count:] if film.shift else 0)
+
+    z = filmed("conv_post_film", _through(layer.convolution, filmed("conv_pre_film", stream)))
+    z = z + filmed("input_mixin_post_film", _through(layer.mixin, filmed("input_mixin_pre_film", condition)))
+    z = filmed("activation_pre_film", z)
+    half = len(z) // 2
+    if layer.gating == "none":
+        a = activated(layer.activation, z)
+    elif layer.gating == "gated":
+        a = activated(layer.activation, z[:half]) * activated(layer.secondary, z[half:])
+    else:
+        part = activated(layer.secondary, z[half:])
+        a = part * activated(layer.activation, z[:half]) + (1 - part) * z[:half]
+    a = filmed("activation_post_film", a)
+    to_head = filmed("head1x1_post_film", _through(layer.head, a)) if layer.head else a
+    if not layer.output:
+        return stream, to_head
+    made = _through(layer.output, a)
+    if layer.gating == "blended":  # in no other layer, as in the reference
+        made = filmed("layer1x1_post_film", made)
+    return stream + made, to_head
+
+
+def _through(convolution, signal):
+    """A chainrt.nam.wavenet.Convolution of (inputs, frames)."""
+    made = _convolved(convolution.kernel, convolution.dilation, signal)
+    return made + (convolution.bias.astype(np.float64)[:, None] if convolution.bias.size else 0)
 
 
 def _convolved(kernel, dilation, signal):
@@ -63,3 +111,75 @@ def _mixed(lanes, planes, play):
         for total, side, sound in zip(mix, sides, end * 2, strict=False):
             total += side * sound
     return mix
+
+
+def activated(activation, z):
+    """What an activation (chainrt.nam.activations.Activation) makes of z: (channels, frames) float64."""
+    rows = activation.table(len(z)).astype(np.float64)
+    numbers = [column[:, None] for column in rows.T]
+    with np.errstate(over="ignore", invalid="ignore"):
+        sigmoid = 1 / (1 + np.exp(-z))
+        match activation.name:
+            case "Tanh":
+                return np.tanh(z)
+            case "Sigmoid":
+                return sigmoid
+            case "SiLU":
+                return z * sigmoid
+            case "Hardtanh":
+                return np.clip(z, -1, 1)
+            case "Hardswish":
+                return z * np.clip(z + 3, 0, 6) / 6
+            case "Softsign":
+                return z / (1 + np.abs(z))
+            case "ReLU":
+                return np.maximum(z, 0)
+            case "LeakyReLU" | "PReLU":
+                return np.where(z > 0, z, numbers[0] * z)
+            case "LeakyHardtanh":
+                low, high, low_slope, high_slope = numbers
+                inside = np.where(z < low, low + (z - low) * low_slope, z)
+                return np.where(z > high, high + (z - high) * high_slope, inside)
+            case "Fasttanh":
+                size = np.abs(z)
+                above = z * (2.45550750702956 + 2.45550750702956 * size)
+                above += z * (0.893229853513558 + 0.821226666969744 * size) * z**2
+                return above / (2.44506634652299 + (2.44506634652299 + z**2) * np.abs(z + 0.814642734961073 * z * size))
+    raise ValueError(activation.name)
+
+
+def lstm(network, x):
+    """What `network` (chainrt.nam.lstm.LSTM) makes of the mono signal `x`, from the state that its file begins with.
+
+    x: (frames,), any float type, full scale 1. Returns y: (frames,), float64.
+    """
+    h = [layer.hidden.astype(np.float64) for layer in network.layers]
+    c = [layer.cell.astype(np.float64) for layer in network.layers]
+    y = np.empty(len(x))
+    for frame, sample in enumerate(np.asarray(x, np.float64)):
+        below = np.array([sample])
+        for index, layer in enumerate(network.layers):
+            gates = layer.weight.astype(np.float64) @ np.concatenate([below, h[index]]) + layer.bias.astype(np.float64)
+            i, f, g, o = np.split(gates, 4)
+            c[index] = c[index] / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
+            below = h[index] = np.tanh(c[index]) / (1 + np.exp(-o))
+        y[frame] = network.head.astype(np.float64) @ below + network.head_bias
+    return y
+
+
+def convnet(network, x):
+    """What `network` (chainrt.nam.convnet.ConvNet) makes of the mono signal `x`, after an endless silence.
+
+    x: (frames,), any float type, full scale 1. Returns y: (frames,), float64.
+    """
+    silence = np.zeros(network.receptive_field)
+    stream = np.concatenate([silence, np.asarray(x, np.float64)])[None, :]  # (channels, frames)
+    for layer in network.layers:
+        z = _convolved(np.stack([layer.before, layer.now]), layer.dilation, stream)
+        stream = activated(network.activation, z + layer.bias.astype(np.float64)[:, None])
+    return (network.head.astype(np.float64) @ stream + network.head_bias)[len(silence) :]
+
+
+def linear(network, x):
+    """What `network` (chainrt.nam.linear.Linear) makes of the mono signal `x`, after an endless silence."""
+    return np.convolve(np.asarray(x, np.float64), network.response.astype(np.float64))[: len(x)] + network.bias

@@ -12,6 +12,8 @@ import pytest
 from models import tiny_container
 from pedalboards import PRESET, Answer, chainrt, pedalboard, write_wav
 
+from chainrt.errors import DeviceError, Fault
+
 PLAYS = {"run": import_module("chainrt.cli.run"), "render": import_module("chainrt.cli.render")}
 
 
@@ -64,7 +66,7 @@ MODELS = {
     "one weight too many": (changed(weights=[*NETWORK["weights"], 0.5]), "weights"),
     "one weight too few": (changed(weights=NETWORK["weights"][:-1]), "weights"),
     "weights that are not numbers": (changed(weights=[math.nan, *NETWORK["weights"][1:]]), "weights[0]: NaN"),
-    "an unknown architecture": (json.dumps({**NETWORK, "architecture": "LSTM"}), '"LSTM" is not played'),
+    "an unknown architecture": (json.dumps({**NETWORK, "architecture": "GRU"}), '"GRU" is not played'),
     "another sample rate": (changed(sample_rate=44100), "44100 Hz"),
 }
 
@@ -280,7 +282,7 @@ def test_a_disk_that_refuses_the_sound_costs_only_the_sound(folder, capsys, monk
     run = PLAYS["run"]
 
     def refuse(path, *_):
-        raise run.DeviceError(run.Fault(str(path), "cannot be written (No space left on device)"))
+        raise DeviceError(Fault(str(path), "cannot be written (No space left on device)"))
 
     monkeypatch.setattr(run.audiofile, "write", refuse)
     options = "--simulate --seconds 0.1 --output out.wav --json out.json"

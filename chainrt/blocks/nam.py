@@ -10,8 +10,8 @@ from ..compiled.memory import address
 from ..compiled.native import address_of, aligned_zeros
 from ..dsp import gain, glide_from, smoothing
 from ..errors import Fault, ModelError
+from ..nam.architectures import pack
 from ..nam.levels import load
-from ..nam.wavenet_kernel import PackedWaveNet, play
 
 
 @block(
@@ -58,14 +58,14 @@ def levels_of_model(p, settings: Settings) -> tuple[Level, ...]:
                 path="sample_rate",
             )
         )
-    return tuple(_level(level.name, PackedWaveNet(level.network)) for level in model.levels)
+    return tuple(_level(level.name, pack(level.network)) for level in model.levels)
 
 
-def _level(name: str, packed: PackedWaveNet) -> Level:
+def _level(name: str, packed) -> Level:
     def new_state():
         memory = packed.new_state()
         s = aligned_zeros((), nam.state)
-        s["play"], s["network"] = play.address, address_of(memory[0])
+        s["play"], s["network"] = packed.natives[0].address, address_of(memory[0])
         return (s, *memory)
 
     network = packed.network

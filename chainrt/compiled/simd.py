@@ -156,8 +156,20 @@ class Emitter:
     def product(self, a, b):
         return self.builder.fmul(a, b)
 
+    def minus(self, a, b):
+        return self.builder.fsub(a, b)
+
+    def divided(self, a, b):
+        return self.builder.fdiv(a, b)
+
     def larger(self, a, b):
         return self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
+
+    def smaller(self, a, b):
+        return self.builder.select(self.builder.fcmp_ordered("<", a, b), a, b)
+
+    def magnitude(self, a):
+        return self.larger(a, self.minus(self.constant(0.0), a))
 
     def where_positive(self, condition, a, b):
         """a in the lanes where the condition is above zero, b elsewhere."""

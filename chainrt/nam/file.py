@@ -24,7 +24,7 @@ import numpy as np
 
 from chainrt.errors import Fault, ModelError
 
-ARCHITECTURES = ("SlimmableContainer", "WaveNet")
+ARCHITECTURES = ("SlimmableContainer", "WaveNet", "LSTM", "ConvNet", "Linear")
 OLDEST_MINOR, NEWEST_MINOR = 5, 7  # 0.5 to 0.7
 MAX_BYTES = 32 * 2**20  # fifty times an A2; text for over a million weights, which nothing plays in real time
 SAMPLE_RATE_HZ = (8_000, 768_000)
@@ -90,7 +90,9 @@ class Node:
         if not isinstance(self.value, str):
             raise self.fault(f"{shown(self.value)} is not a text")
         if played and self.value not in played:
-            raise self.fault(f"{shown(self.value)} is not played; this release plays {' and '.join(played)}")
+            *most, last = played
+            told = f"{', '.join(most)} and {last}" if most else last
+            raise self.fault(f"{shown(self.value)} is not played; this release plays {told}")
         return self.value
 
     def weights(self) -> np.ndarray:

@@ -1,12 +1,14 @@
 """The levels of a .nam: the sizes at which one model can run, smallest first, each with a name and an index.
 
-A .nam offers sizes in two ways: a `SlimmableContainer` holds whole networks, a slimmable `WaveNet` is one network of
-which the first channels can be played alone. Any other WaveNet has one level. Nothing after this module needs to know
-which it was.
+A .nam offers sizes in two ways: a `SlimmableContainer` holds whole networks of any architecture, a slimmable `WaveNet`
+is one network of which the first channels can be played alone. Any other model has one level. Nothing after this
+module needs to know which it was.
 
 Rules kept here:
 * The slimmable value (0 to 1) that other programs use is told, never asked for: they disagree about its borders, so
   `value` is the middle of the interval in which it selects the level.
+* A submodel that has sizes of its own, be it a container or a slimmable WaveNet, is played at its full one. So does
+  the reference: the slimmable value chooses among the outermost submodels, and each of them stays at its default.
 * The largest level is always "full"; of two, the other is "lite"; of more, they are named by channels: "ch2", "ch4".
 
 Source: NeuralAmpModelerCore, NAM/container.cpp and NAM/wavenet/slimmable.cpp (MIT licence).
@@ -15,10 +17,13 @@ Source: NeuralAmpModelerCore, NAM/container.cpp and NAM/wavenet/slimmable.cpp (M
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from chainrt.nam import file, wavenet
+from chainrt.nam import architectures, file, wavenet
 
+CONTAINER = "SlimmableContainer"
 MAX_SUBMODELS = 64
+MAX_DEPTH = 8  # containers in one another
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +31,7 @@ class ModelLevel:
     """One size of a model. `value`: 0 to 1, the slimmable value by which others select it."""
 
     name: str
-    network: wavenet.WaveNet
+    network: Any  # of any architecture: see architectures.py
     value: float
 
 
@@ -58,8 +63,13 @@ class Model:
 def load(path: str | os.PathLike) -> Model:
     """Read the .nam at `path` whole. ModelError, in one line, where it is damaged or not of a kind that is played."""
     document = file.read(path)
-    sizes = _submodels(document) if document.architecture == "SlimmableContainer" else _slices(document)
-    documents = [document, *(size.document for size in sizes)]
+    if document.architecture == CONTAINER:
+        sizes = _submodels(document)
+    elif document.architecture == "WaveNet":
+        sizes = _slices(document)
+    else:
+        sizes = [_Size((document,), architectures.parse(document), 0.5)]
+    documents = [document, *(one for size in sizes for one in size.documents)]
     sample_rate = _common_sample_rate(documents)
     sizes = sorted(sizes, key=lambda size: size.network.multiply_adds)
     names = _names([size.network.channels for size in sizes])
@@ -79,39 +89,54 @@ def load(path: str | os.PathLike) -> Model:
 
 @dataclass(frozen=True, eq=False)
 class _Size:
-    document: file.Document
-    network: wavenet.WaveNet
+    documents: tuple[file.Document, ...]  # from the outermost submodel to the one that is played
+    network: Any
     value: float
 
 
 def _slices(document: file.Document) -> list[_Size]:
-    """The widths of one WaveNet. The reference plays allowed[min(floor(value * n), n - 1)]."""
-    network, widths = wavenet.parse(document), wavenet.widths(document)
-    return [
-        _Size(document, wavenet.sliced(network, channels), (index + 0.5) / len(widths))
-        for index, channels in enumerate(widths)
-    ]
+    """The sizes of one WaveNet."""
+    network = wavenet.parse(document)
+    return [_Size((document,), wavenet.sliced(network, widths), value) for value, widths in wavenet.widths(document)]
 
 
 def _submodels(document: file.Document) -> list[_Size]:
-    """The networks in a container. The reference plays the first one with value < max_value, else the last one.
+    """The networks in a container. The reference plays the first one with value < max_value, else the last one."""
+    sizes, low = [], 0.0
+    for node, high in _entries(document):
+        documents = _played(node)
+        sizes.append(_Size(documents, architectures.parse(documents[-1]), (low + min(high, 1)) / 2))
+        low = high
+    return sizes
 
-    A submodel that is slimmable itself is played at its full width, as in the reference.
-    """
+
+def _played(node: file.Node) -> tuple[file.Document, ...]:
+    """The submodel at `node` and, while it is a container itself, its last submodel: the size at which it starts."""
+    documents = [file.document(node)]
+    while documents[-1].architecture == CONTAINER:
+        if len(documents) == MAX_DEPTH:
+            raise documents[-1].node.fault(f"more than {MAX_DEPTH} containers in one another")
+        *others, (last, _) = _entries(documents[-1])
+        for other, _ in others:
+            file.document(other)
+        documents.append(file.document(last))
+    return tuple(documents)
+
+
+def _entries(document: file.Document) -> list[tuple[file.Node, float]]:
+    """The submodels of a container, each with its max_value; those rise, and the last one reaches 1."""
     if len(document.weights):
         raise document.node["weights"].fault(f"{len(document.weights)} weights, but a container has none of its own")
-    entries = document.config["submodels"].items(1, MAX_SUBMODELS)
-    sizes, low = [], 0.0
+    entries, found, low = document.config["submodels"].items(1, MAX_SUBMODELS), [], 0.0
     for entry in entries:
         high = entry["max_value"].number(0, 1000)
         if high <= low:
             raise entry["max_value"].fault(f"{high:g} must be above {low:g}; max_value rises from submodel to submodel")
         if (high < 1) == (entry is entries[-1]):
             raise entry["max_value"].fault(f"{high:g}: the last max_value, and only that, must reach 1")
-        submodel = file.document(entry["model"], architectures=("WaveNet",))
-        sizes.append(_Size(submodel, wavenet.parse(submodel), (low + min(high, 1)) / 2))
+        found.append((entry["model"], high))
         low = high
-    return sizes
+    return found
 
 
 def _common_sample_rate(documents: list[file.Document]) -> float | None:
