@@ -29,7 +29,7 @@ BEST_DB = 60.0  # what is truer than this counts as perfect
 def measure_costs(chain: Chain) -> CostTable:
     """Time every level of every block at the chain's period and at a quarter of it."""
     sizes = (chain.frames, max(1, chain.frames // 4))
-    medians = _medians(chain, sizes)
+    medians = _medians(chain.blocks, sizes)
     call_ns, frame_ns = [], []
     for index, block in enumerate(chain.blocks):
         channels = int(chain.block_records[index]["channels"]) if block.declared.channels == 1 else 1
@@ -49,14 +49,14 @@ def _slope(pair: Sequence[float], sizes: Sequence[int]) -> float:
     return min(max((pair[0] - pair[1]) / (sizes[0] - sizes[1]), 0.0), pair[0] / sizes[0])
 
 
-def _medians(chain: Chain, sizes: Sequence[int]) -> dict[tuple[int, int, int], float]:
+def _medians(blocks: Sequence[ChainBlock], sizes: Sequence[int]) -> dict[tuple[int, int, int], float]:
     """Median nanoseconds of a call of (block, level, frames)."""
     source = aligned_zeros(max(sizes), np.float32)
     source[:] = 0.1 * np.random.default_rng(0).standard_normal(len(source))
     planes = [aligned_zeros(max(sizes), np.float32) for _ in range(2)]
     jobs = {
         (index, number, size): settled_state(block, level)
-        for index, block in enumerate(chain.blocks)
+        for index, block in enumerate(blocks)
         for number, level in enumerate(block.levels)
         for size in sizes
     }
@@ -65,7 +65,7 @@ def _medians(chain: Chain, sizes: Sequence[int]) -> dict[tuple[int, int, int], f
     for round_ in range(ROUNDS):
         time.sleep(NAP_SECONDS)
         for job, state in jobs.items():
-            block, size = chain.blocks[job[0]], job[2]
+            block, size = blocks[job[0]], job[2]
             run(
                 block.declared.native.address,
                 address_of(block.knobs),
@@ -103,10 +103,21 @@ def measure_fidelity(chain: Chain, samples: np.ndarray) -> tuple[tuple[float, ..
 def _error_db(block: ChainBlock, level: Level, samples: np.ndarray) -> float:
     if level is block.levels[-1]:
         return BEST_DB
+    return min(BEST_DB, max(0.0, -error_to_signal_db(block, level, samples)))
+
+
+def error_to_signal_db(block: ChainBlock, level: Level, samples: np.ndarray) -> float:
+    """The energy of a level's difference from the largest level over the energy of that one, in dB, at least -200."""
     truth = play_level(block, block.levels[-1], samples)
     difference = play_level(block, level, samples) - truth
     ratio = float(np.sum(difference**2) / max(np.sum(truth**2), 1e-20))
-    return min(BEST_DB, max(0.0, -10 * math.log10(max(ratio, 1e-20))))
+    return 10 * math.log10(max(ratio, 1e-20))
+
+
+def measure_levels(block: ChainBlock, frames: int) -> list[float]:
+    """Nanoseconds a frame of each level of one channel of a block alone, in calls of so many frames."""
+    medians = _medians([block], (frames,))
+    return [medians[0, level, frames] / frames for level in range(len(block.levels))]
 
 
 def play_level(block: ChainBlock, level: Level, samples: np.ndarray) -> np.ndarray:

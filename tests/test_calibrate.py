@@ -61,8 +61,8 @@ def test_a_larger_level_is_more_work(chain_of):
 def test_costs_add_up_to_what_was_measured_and_both_channels_count(chain_of, monkeypatch):
     """Medians put in by hand: 100 ns a call and 10 ns a frame, times one more than the level's index."""
 
-    def medians(chain, sizes):
-        counts = [len(block.levels) for block in chain.blocks]
+    def medians(blocks, sizes):
+        counts = [len(block.levels) for block in blocks]
         return {
             (b, n, s): (n + 1) * (100 + 10 * s) for b, count in enumerate(counts) for n in range(count) for s in sizes
         }
@@ -91,7 +91,7 @@ def swap(p, s, left, right, n):
 
 def test_a_stereo_block_is_counted_once(chain_of, monkeypatch):
     monkeypatch.setitem(BLOCKS, "swap", swap)
-    monkeypatch.setattr(calibrate, "_medians", lambda chain, sizes: {(0, 0, size): 100 + 10 * size for size in sizes})
+    monkeypatch.setattr(calibrate, "_medians", lambda blocks, sizes: {(0, 0, size): 100 + 10 * size for size in sizes})
     table = measure_costs(chain_of("[swap: ]"))
     assert table.call_ns == (pytest.approx((100,)),)
     assert table.frame_ns == (pytest.approx((10,)),)

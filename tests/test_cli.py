@@ -319,6 +319,7 @@ OPTIONS = {
     "--device --load --periods --seed",
     "render": "PRESET IN.wav OUT.wav --period --rate --slim",
     "check": "PRESET --rate",
+    "model": "FILE.nam --json",
     "blocks": "KIND",
     "profiles": "",
 }

@@ -68,6 +68,11 @@ def parser() -> Parser:
     check.add_argument("presets", metavar="PRESET", nargs="+", help="pedalboards, YAML files")
     check.add_argument("--rate", metavar="HZ", default="48000", help="sample rate to play at (default: 48000)")
 
+    model = commands.add_parser("model", help="what a .nam is, its levels, their cost and error")
+    model.set_defaults(command=command("model"))
+    model.add_argument("file", metavar="FILE.nam", help="a capture of any architecture")
+    model.add_argument("--json", metavar="FILE", nargs="?", const="-", help="write it as JSON (-: to stdout)")
+
     blocks = commands.add_parser("blocks", help="list the effects, or one of them in full")
     blocks.set_defaults(command=command("blocks"))
     blocks.add_argument("kind", metavar="KIND", nargs="?", help="tell all about this one")

@@ -1,14 +1,12 @@
 """`chainrt run`: play a preset against the clock, or simulate it."""
 
-import json
 import math
-import sys
 
 from .. import audiofile, devices, preset, report, simulate
 from ..calibrate import measure_costs, measure_fidelity
 from ..chain import Chain, plan_blocks
 from ..control import Control, chain_model
-from ..errors import DeviceError, Fault, PresetError
+from ..errors import Fault, PresetError
 from ..live import play_by_the_clock, sound_cards
 from ..performance import Performance
 from ..riff import riff
@@ -76,7 +74,7 @@ def run(options) -> int:
         seed=seed,
     )
     show.print_report(out, answer)
-    read(_write_json, options.json, answer)
+    read(values.write_json, options.json, answer)
     if options.output and performance.done:
         sound = performance.output[:length]
         read(audiofile.write, options.output, sound, rate)
@@ -147,17 +145,3 @@ def _teller(out, chain: Chain):
             show.print_change(out, chain, change)
 
     return tell
-
-
-def _write_json(target: str | None, answer: dict) -> None:
-    if target is None:
-        return
-    text = json.dumps(answer, indent=2) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        with open(target, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise DeviceError(Fault(target, f"cannot be written: {error.strerror}")) from None

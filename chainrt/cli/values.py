@@ -1,9 +1,11 @@
-"""Values on the command line, with the same kind of fault as in a preset."""
+"""Values on the command line, with the same kind of fault as in a preset; and JSON, the way back."""
 
+import json
 import os
+import sys
 from collections.abc import Callable, Collection
 
-from ..errors import ChainrtError, Fault, PresetError
+from ..errors import ChainrtError, DeviceError, Fault, PresetError
 from ..preset import parse_quantity
 
 
@@ -97,3 +99,18 @@ def writable(path: str | None, others: Collection[str | None], is_sound: bool = 
         refuse("permission denied")
     if any(other and os.path.realpath(other) == os.path.realpath(path) for other in others):
         refuse("another argument names the same file")
+
+
+def write_json(target: str | None, answer: dict) -> None:
+    """Write one JSON object to a file, to standard output ("-"), or nowhere (None)."""
+    if target is None:
+        return
+    text = json.dumps(answer, indent=2) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        with open(target, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise DeviceError(Fault(target, f"cannot be written: {error.strerror}")) from None
