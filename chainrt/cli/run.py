@@ -48,7 +48,8 @@ def run(options) -> int:
         chain = Chain(board, rate, frames, tell)
     costs = device.costs(chain) if device else measure_costs(chain)
     chain.set_costs(costs)
-    model = chain_model(chain, costs, measure_fidelity(chain, riff(rate)[: int(FIDELITY_SECONDS * rate)]))
+    guitar = samples if options.input is None else riff(rate)
+    model = chain_model(chain, costs, measure_fidelity(chain, guitar[: int(FIDELITY_SECONDS * rate)]))
     control = Control(chain, POLICIES[policy](model, budget))
     performance = Performance(chain, samples, periods * frames if options.output else 0)
 
