@@ -21,7 +21,7 @@ from .chain import Chain, ChainBlock, CostTable, settled_state
 from .compiled.native import address_of, aligned_zeros
 from .timing import time_calls
 
-ROUNDS = 40
+ROUNDS = 25
 NAP_SECONDS = 0.001
 BEST_DB = 60.0  # what is truer than this counts as perfect
 
