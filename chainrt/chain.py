@@ -138,6 +138,7 @@ class Chain:
     """A preset ready to be played: `engine` is the record that `chainrt.engine.period` takes.
 
     rate: Hz. frames: the longest period, in frames. tell(done, total, label) hears of kernels being compiled.
+    blocks: what `plan_blocks` gave for this preset and rate, if it was asked before; each list makes one chain.
     Raises PresetError.
     """
 
@@ -147,9 +148,10 @@ class Chain:
         rate: float,
         frames: int,
         tell: Callable[[int, int, str], None] | None = None,
+        blocks: list[ChainBlock] | None = None,
     ):
         self.preset, self.rate, self.frames = preset, float(rate), int(frames)
-        self.blocks = plan_blocks(preset, self.rate)
+        self.blocks = plan_blocks(preset, self.rate) if blocks is None else blocks
         compile_all(self._natives(), tell)
         self._owned: list = [self.blocks]
         self._steps: list[tuple] = []

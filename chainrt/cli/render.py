@@ -21,7 +21,7 @@ def render(options) -> int:
     read.raise_faults()
 
     with show.compiling() as tell:
-        chain = Chain(board, rate, frames, tell)
+        chain = Chain(board, rate, frames, tell, blocks)
     chain.set_levels(levels)
     sound = render_samples(chain, samples)
     audiofile.write(options.output, sound, rate)

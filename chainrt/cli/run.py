@@ -32,8 +32,7 @@ def run(options) -> int:
     load = read(_load, options.load)
     device = read(devices.load, SIMULATED_DEVICE if options.device is None else options.device) if is_virtual else None
     board = read(preset.load, options.preset)
-    if board and rate:
-        read(plan_blocks, board, rate)
+    blocks = board and rate and read(plan_blocks, board, rate)
     samples = rate and read(_guitar, options.input, rate)
     asked = rate and frames and read(_frames_asked_for, options, rate, frames)
     read(values.writable, options.output, (options.preset, options.input))
@@ -45,7 +44,7 @@ def run(options) -> int:
 
     out = show.console(to_stderr=options.json == "-")
     with show.compiling() as tell:
-        chain = Chain(board, rate, frames, tell)
+        chain = Chain(board, rate, frames, tell, blocks)
     costs = device.costs(chain) if device else measure_costs(chain)
     chain.set_costs(costs)
     guitar = samples if options.input is None else riff(rate)
