@@ -113,7 +113,14 @@ def test_a_changed_source_of_compiled_code_means_another_cache_folder(empty_cach
 
     unchanged = folder()
     assert folder() == unchanged
-    for source in ("dsp.py", "engine.py", "layout.py", "compiled/call.py", "nam/wavenet_kernel.py", "blocks/echo.py"):
+    for source in (
+        "dsp.py",
+        "engine/program.py",
+        "layout.py",
+        "compiled/call.py",
+        "nam/lstm_kernel.py",
+        "blocks/echo.py",
+    ):
         text = (package / source).read_text("utf-8")
         (package / source).write_text(text + "\n# another line\n", "utf-8")
         assert folder() != unchanged, source

@@ -30,7 +30,7 @@ INTEGER = types.int64
 FLOAT = types.float64
 
 PACKAGE = Path(__file__).resolve().parent.parent
-SOURCES = ("compiled/*.py", "blocks/*.py", "nam/*.py", "dsp.py", "block.py", "layout.py", "engine.py", "timing.py")
+SOURCES = ("compiled/*.py", "blocks/*.py", "nam/*.py", "dsp.py", "block.py", "layout.py", "engine/*.py", "timing.py")
 UNUSED_SECONDS = 30 * 24 * 3600  # after which a folder of older sources is removed
 
 

@@ -1,0 +1,18 @@
+"""The compiled engine: take a plan, run the chain, switch levels without a click, count.
+
+`period` is a C function, period(engine, frames): a sound card's driver may call it as it stands. `perform` plays many
+periods from memory to memory, paced by the clock or as fast as it can.
+
+One room each: `one_period` (the whole), `mail` (plans in), `program` (the chain's steps), `levels` (one block and what
+it does on the side), `count` (the clock and the meters), `many_periods`, `planes` (memory as arrays).
+
+Rules kept here:
+* Nothing waits, allocates, raises or touches the interpreter. Faults are counted.
+* Live, rendered and simulated: the same code. Only the clock differs, and whether sound is computed at all.
+"""
+
+from .levels import FADE_FRAMES
+from .many_periods import perform
+from .one_period import period
+
+__all__ = ["FADE_FRAMES", "perform", "period"]

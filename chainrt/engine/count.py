@@ -1,0 +1,45 @@
+"""The engine's clock, real or virtual, and the meters of a period."""
+
+import numpy as np
+from numba import carray
+
+from ..compiled.clock import now_ns
+from ..compiled.memory import pointer
+from ..layout import PERIOD
+from .planes import compiled
+
+
+@compiled
+def clock(engine):
+    return engine.now_ns if engine.virtual == 1 else float(now_ns())
+
+
+@compiled
+def weather_today(engine):
+    """The row of a simulated period: see layout.weather_columns. Not to be read when the clock is real."""
+    columns = 2 + 2 * engine.block_count
+    row = (engine.periods - engine.weather_first) * engine.virtual
+    return carray(pointer(engine.weather + row * columns * 8), columns, np.float64)
+
+
+@compiled
+def count_period(engine, began, frames, floor):
+    """Was the deadline met, and could it have been? One PERIOD record, and the counters."""
+    length = frames * engine.frame_time_ns
+    release, ended = engine.release_ns, clock(engine)
+    deadline = release + length
+    woken_late = began - max(release, engine.ended_ns)
+    engine.floor_ended_ns = max(release, engine.floor_ended_ns) + max(0.0, woken_late) + floor
+    row = engine.periods % engine.ring_size
+    note = carray(pointer(engine.ring), engine.ring_size, PERIOD)[row]
+    note.release_ns = int(release)
+    note.late_ns = int(began - release)
+    note.spent_ns = int(ended - began)
+    note.missed = 1 if ended > deadline else 0
+    note.unavoidable = 1 if engine.floor_ended_ns > deadline and ended > deadline else 0
+    engine.misses += note.missed
+    engine.unavoidable += note.unavoidable
+    engine.miss_run = engine.miss_run + 1 if note.missed == 1 else 0
+    engine.longest_miss_run = max(engine.longest_miss_run, engine.miss_run)
+    engine.ended_ns = ended
+    engine.release_ns = deadline

@@ -1,0 +1,45 @@
+"""One period: the plan out of the mailbox, the chain, the meters."""
+
+from numba import carray
+
+from ..compiled.denormals import flush_denormals, restore_denormals
+from ..compiled.memory import address, pointer, store_release
+from ..compiled.native import INTEGER, Native
+from ..layout import BLOCK, ENGINE
+from .count import clock, count_period, weather_today
+from .mail import take_plan
+from .planes import compiled, plane
+from .program import run_program
+
+PERIODS_OFFSET = ENGINE.fields["periods"][1]
+
+
+@compiled
+def make_finite(x, frames):
+    """A NaN or an infinity from outside would stay in every filter of the chain for ever."""
+    for i in range(frames):
+        if not -1e6 < x[i] < 1e6:
+            x[i] = 0.0
+
+
+def _period(engine, frames):
+    """One period of `frames` frames: from the plane `engine.input` to `engine.output_left` and `_right`."""
+    floating = flush_denormals()
+    blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
+    take_plan(engine, blocks)
+    if engine.virtual == 1:
+        engine.now_ns = max(engine.now_ns, engine.release_ns) + weather_today(engine)[1]
+    began = clock(engine)
+    if engine.silent == 0:
+        make_finite(plane(engine.input, frames), frames)
+    floor = run_program(engine, frames)
+    count_period(engine, began, frames, floor)
+    store_release(address(engine) + PERIODS_OFFSET, engine.periods + 1)
+    restore_denormals(floating)
+
+
+period = Native(_period, (ENGINE, INTEGER), "period")
+"""period(engine record, frames)."""
+
+call_period = compiled(_period)
+"""The same, for compiled code."""

@@ -1,0 +1,79 @@
+"""The chain as a program: its steps in order, and what each block took."""
+
+import numpy as np
+from numba import carray
+
+from ..compiled.memory import pointer
+from ..layout import ADD, BLOCK, CLEAR, COPY, LEVEL, RUN, SPENT, STEP
+from .count import clock, weather_today
+from .levels import ready_bits, run_block
+from .planes import compiled, plane
+
+STALL_RATIO = 2.0  # beyond this factor a period's excess counts as a stall, not as a slowdown (SCHEDULING: estimator)
+SPENT_BYTES = SPENT.itemsize
+
+
+@compiled
+def run_plumbing(step, frames):
+    """Copy, silence or add planes."""
+    target = plane(step.target, frames)
+    source = plane(step.source, frames)
+    if step.kind == COPY:
+        for i in range(frames):
+            target[i] = source[i]
+    elif step.kind == CLEAR:
+        for i in range(frames):
+            target[i] = 0.0
+    elif step.kind == ADD:
+        gain = np.float32(step.gain)
+        for i in range(frames):
+            target[i] += gain * source[i]
+
+
+@compiled
+def smallest_ns(blocks, index, frames):
+    level = carray(pointer(blocks[index].levels), 1, LEVEL)[0]
+    return level.call_ns + frames * level.frame_ns
+
+
+@compiled
+def run_program(engine, frames):
+    """Run all steps and note what each block took. Returns what the floor, an all-smallest chain, would have taken."""
+    blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)  # as an argument it would be counted (NRT)
+    steps = carray(pointer(engine.steps), engine.step_count, STEP)
+    row = engine.periods % engine.ring_size
+    spent = carray(pointer(engine.spent + row * engine.block_count * SPENT_BYTES), engine.block_count, SPENT)
+    weather = weather_today(engine)
+    floor, measured_all, expected_all = engine.fixed_ns, 0.0, 0.0
+    if engine.virtual == 1:
+        floor *= weather[0]
+        engine.now_ns += floor
+    before = clock(engine)
+    for index in range(engine.step_count):
+        step = steps[index]
+        if step.kind != RUN:
+            if engine.silent == 0:
+                run_plumbing(step, frames)
+                before = clock(engine)
+            continue
+        block = blocks[step.block]
+        expected = run_block(engine, block, frames)
+        if engine.virtual == 1:
+            factor, stall = weather[0] * weather[2 + 2 * step.block], weather[3 + 2 * step.block]
+            engine.now_ns += expected * factor + stall
+            floor += smallest_ns(blocks, step.block, frames) * factor + stall
+        else:
+            floor += smallest_ns(blocks, step.block, frames)
+        after = clock(engine)
+        note = spent[step.block]
+        note.measured_ns = after - before
+        note.expected_ns = expected
+        note.audible = block.audible
+        note.ready = ready_bits(block)
+        measured_all += after - before
+        expected_all += expected
+        before = after
+    if engine.virtual == 0 and expected_all > 0.0:
+        ratio = min(measured_all / expected_all, STALL_RATIO)
+        floor = floor * ratio + max(0.0, measured_all - STALL_RATIO * expected_all)
+    return floor
