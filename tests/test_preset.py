@@ -8,7 +8,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chainrt import preset as module
+from chainrt import yamlfile
 from chainrt.block import BLOCKS, File, Param
 from chainrt.errors import PresetError
 from chainrt.preset import BlockSpec, Preset, Slim, Split, load, parse_quantity
@@ -431,7 +431,7 @@ def either_loader(request, monkeypatch):
     """Both of PyYAML's readers; they word their errors differently."""
     if not hasattr(yaml, request.param):
         pytest.skip("PyYAML was built without libyaml")
-    monkeypatch.setattr(module, "LOADER", getattr(yaml, request.param))
+    monkeypatch.setattr(yamlfile, "LOADER", getattr(yaml, request.param))
 
 
 @pytest.mark.usefixtures("either_loader")
