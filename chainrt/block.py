@@ -85,6 +85,8 @@ class Level:
     """Machine code that only this level needs."""
     family: str = "effect"
     """Which kind of arithmetic its work is, one of FAMILIES."""
+    latency: int = 0
+    """Frames by which its output lags; the same for all levels of a block. The chain makes up for it in lanes."""
 
 
 @dataclass(eq=False)
@@ -100,6 +102,7 @@ class Block:
     """True if a preset may say `slim:` and `priority:`, because the block can have several levels."""
     work: float
     memory: int
+    latency: int
     parameters: np.dtype
     """The record `p`: rate (Hz), one float per Param, then the constants that `prepare` fills."""
     state: np.dtype
@@ -128,7 +131,7 @@ class Block:
         for param in self.params:
             p[param.name] = settings.values.get(param.name, param.default)
         levels = self._prepare(p, settings) if self._prepare else None
-        return p, tuple(levels or (Level("full", self.work, self.memory, self.new_state),))
+        return p, tuple(levels or (Level("full", self.work, self.memory, self.new_state, latency=self.latency),))
 
     def new_state(self) -> Sequence[np.ndarray]:
         return (aligned_zeros((), self.state),)
@@ -148,12 +151,13 @@ def block(
     slimmable: bool = False,
     work: float,
     memory: int = 0,
+    latency: int = 0,
 ) -> Callable[[Callable], Block]:
     """Declare the function below as a block of the function's name.
 
     params, files: what a preset may set. constants: further fields of `p`, filled by `prepare`. state: the fields of
     `s`, as in a numpy dtype; say in a comment what each remembers. work: multiply-adds a frame, roughly, for
-    simulated devices. memory: see Level.
+    simulated devices. memory, latency (both in frames): see Level.
     """
 
     def declare(kernel: Callable) -> Block:
@@ -170,6 +174,7 @@ def block(
             slimmable,
             work,
             memory,
+            latency,
             parameters,
             memory_of,
             native,

@@ -5,6 +5,7 @@ and finds every fault; `Chain` lays the memory out, compiles what is missing, an
 
 Rules kept here:
 * All memory of a chain is owned by its `Chain`; nothing the engine points to can vanish while it lives.
+* Lanes stay in step: where one of them lags (a block's latency), the others are delayed to match.
 * A chain has heard silence before it goes live, at every level of every block. So filters have settled, knobs have
   arrived, and a neural amp's idle offset makes no click at the start.
 """
@@ -20,7 +21,7 @@ from .block import BLOCKS, Block, Level, Settings
 from .compiled.native import Native, address_of, aligned_zeros, compile_all
 from .engine import FADE_FRAMES, perform
 from .errors import ChainrtError, Fault, PresetError
-from .layout import ADD, BLOCK, CLEAR, COPY, ENGINE, LEVEL, PERFORMANCE, PERIOD, RUN, SPENT, STEP
+from .layout import ADD, BLOCK, CLEAR, COPY, DELAY, ENGINE, LEVEL, PERFORMANCE, PERIOD, RUN, SPENT, STEP
 from .preset import BlockSpec, Preset, Slim, Split
 from .timing import time_calls
 
@@ -47,6 +48,11 @@ class ChainBlock:
     @property
     def level_names(self) -> tuple[str, ...]:
         return tuple(level.name for level in self.levels)
+
+    @property
+    def latency(self) -> int:
+        """Frames by which the block's output lags, at any level."""
+        return self.levels[-1].latency
 
     def level_index(self, wanted: str | int) -> int:
         """The level of this name or index; "lite" and "full" are the smallest and the largest of any block.
@@ -137,6 +143,7 @@ def settled_state(block: ChainBlock, level: Level) -> Sequence[np.ndarray]:
 class Chain:
     """A preset ready to be played: `engine` is the record that `chainrt.engine.period` takes.
 
+    `channels`: 1 or 2, at its end. `latency`: frames by which its output lags.
     rate: Hz. frames: the longest period, in frames. tell(done, total, label) hears of kernels being compiled.
     blocks: what `plan_blocks` gave for this preset and rate, if it was asked before; each list makes one chain.
     Raises PresetError.
@@ -161,7 +168,7 @@ class Chain:
         first = self._plane()
         self.engine["input"] = first
         self._next_block = 0
-        ends = self._lay(preset.chain, [first])
+        ends, self.latency = self._lay(preset.chain, [first])
         self.channels = len(ends)
         self._finish(ends)
         self._settle()
@@ -185,19 +192,32 @@ class Chain:
 
     # the program
 
-    def _step(self, kind: int, block: int = 0, source: int = 0, target: int = 0, gain: float = 0.0):
-        self._steps.append((kind, block, source, target, gain))
+    def _step(self, kind: int, block: int = 0, source: int = 0, target: int = 0, gain: float = 0.0, frames: int = 0):
+        self._steps.append((kind, block, source, target, gain, frames, 0))
 
-    def _lay(self, chain: Sequence[BlockSpec | Split], planes: list[int]) -> list[int]:
-        """Append a chain's steps; it begins on `planes` (addresses, one per channel) and ends on those returned."""
+    def _delay(self, planes: Sequence[int], frames: int):
+        """From here on the planes lag by so many frames more."""
+        for plane in planes if frames > 0 else ():
+            ring = self._own(aligned_zeros(frames, np.float32))
+            self._step(DELAY, source=address_of(ring), target=plane, frames=frames)
+
+    def _lay(self, chain: Sequence[BlockSpec | Split], planes: list[int]) -> tuple[list[int], int]:
+        """Append a chain's steps; it begins on `planes` (addresses, one per channel).
+
+        Returns the planes on which it ends, and by how many frames they lag behind the former.
+        """
+        latency = 0
         for item in chain:
             if isinstance(item, Split):
-                planes = self._lay_split(item, planes)
+                planes, more = self._lay_split(item, planes)
             elif item.enabled:
-                planes = self._lay_block(planes)
-        return planes
+                planes, more = self._lay_block(planes)
+            else:
+                more = 0
+            latency += more
+        return planes, latency
 
-    def _lay_block(self, planes: list[int]) -> list[int]:
+    def _lay_block(self, planes: list[int]) -> tuple[list[int], int]:
         index = self._next_block
         self._next_block += 1
         block = self.blocks[index]
@@ -206,25 +226,27 @@ class Chain:
             self._step(COPY, source=planes[0], target=planes[1])
         self._step(RUN, block=index)
         self._fill_block(index, block, planes)
-        return planes
+        return planes, block.latency
 
-    def _lay_split(self, split: Split, planes: list[int]) -> list[int]:
+    def _lay_split(self, split: Split, planes: list[int]) -> tuple[list[int], int]:
         lanes = []
         for lane in split.lanes:
             own = [self._plane() for _ in planes]
             for source, target in zip(planes, own, strict=True):
                 self._step(COPY, source=source, target=target)
-            lanes.append((lane, self._lay(lane.chain, own)))
-        is_stereo = any(len(ends) == 2 or lane.pan_percent != 0 for lane, ends in lanes)
+            lanes.append((lane, *self._lay(lane.chain, own)))
+        latency = max(lag for _, _, lag in lanes)
+        is_stereo = any(len(ends) == 2 or lane.pan_percent != 0 for lane, ends, _ in lanes)
         mixed = [self._plane() for _ in range(2 if is_stereo else 1)]
         for target in mixed:
             self._step(CLEAR, target=target)
-        for lane, ends in lanes:
+        for lane, ends, lag in lanes:
+            self._delay(ends, latency - lag)
             gains = pan_gains(lane.pan_percent, is_stereo=len(ends) == 2)
             for side, target in enumerate(mixed):
                 gain = 10 ** (lane.level_db / 20) * gains[side]
                 self._step(ADD, source=ends[min(side, len(ends) - 1)], target=target, gain=gain)
-        return mixed
+        return mixed, latency
 
     # the records
 
@@ -274,7 +296,8 @@ class Chain:
         performance["input_frames"] = self.frames
         clock = int(self.engine["virtual"]), int(self.engine["silent"])
         self.engine["virtual"] = self.engine["silent"] = 0
-        play, periods = perform.from_python(), math.ceil(SETTLING_SECONDS * self.rate / self.frames)
+        play = perform.from_python()
+        periods = math.ceil((SETTLING_SECONDS * self.rate + self.latency) / self.frames)
         self.settling_periods = min(RING_PERIODS, periods + count * CATCHING_UP_PERIODS)
         play(address_of(performance), self.frames, self.settling_periods - count * CATCHING_UP_PERIODS, 0)
         for level in range(count):  # muted levels hear what the blocks before them make of silence

@@ -8,16 +8,18 @@ Rule: Python writes here before the engine starts, and afterwards only the mailb
 
 import numpy as np
 
-RUN, COPY, CLEAR, ADD = range(4)
-"""What a step does: run a block, copy a plane, silence a plane, add one plane times a gain to another."""
+RUN, COPY, CLEAR, ADD, DELAY = range(5)
+"""What a step does: run a block, copy, silence or delay a plane, add one plane times a gain to another."""
 
 STEP = np.dtype(
     [
         ("kind", "i8"),
         ("block", "i8"),  # RUN: which block
-        ("source", "i8"),  # COPY, ADD: address of a plane
-        ("target", "i8"),  # COPY, CLEAR, ADD: address of a plane
+        ("source", "i8"),  # COPY, ADD: address of a plane; DELAY: of a ring
+        ("target", "i8"),  # address of the plane that is changed
         ("gain", "f8"),  # ADD: linear
+        ("frames", "i8"),  # DELAY: by how many, 1 or more, which is the size of the ring
+        ("at", "i8"),  # DELAY: where the ring goes on; the engine's own
     ]
 )
 

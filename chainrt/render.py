@@ -14,9 +14,11 @@ PERIODS_AT_ONCE = 750  # between two looks at the keyboard: a second of sound
 def render(chain: Chain, samples: np.ndarray, tell: Callable[[int, int], None] | None = None) -> np.ndarray:
     """What the chain makes of `samples` (float32, (frames,)) at the levels it is set to.
 
-    Returns float32, (frames,) or (frames, 2), of the input's length. tell(done, total) hears of frames played.
+    Returns float32, (frames,) or (frames, 2), of the input's length: the chain's latency is taken out, and what comes
+    after it is what the chain makes of silence. tell(done, total) hears of frames played.
     """
-    periods = math.ceil(len(samples) / chain.frames)
+    heard = slice(chain.latency, chain.latency + len(samples))
+    periods = math.ceil(heard.stop / chain.frames) if len(samples) else 0
     padded = np.zeros(periods * chain.frames, np.float32)
     padded[: len(samples)] = samples
     performance = Performance(chain, padded, len(padded))
@@ -24,7 +26,7 @@ def render(chain: Chain, samples: np.ndarray, tell: Callable[[int, int], None] |
         performance.play(min(PERIODS_AT_ONCE, periods - performance.done // chain.frames))
         if tell:
             tell(performance.done, len(padded))
-    return performance.output[: len(samples)]
+    return performance.output[heard]
 
 
 def levels_named(chain: Chain, everywhere: str | None, single: Mapping[str, str]) -> list[int]:

@@ -100,6 +100,16 @@ def remembers_elsewhere(played, settings):
     return not again or p.tobytes() != before
 
 
+def measured_latency(played, settings):
+    """The lag, in frames, at which the output at the largest level is most like the input; of a level's noise."""
+    p, levels = played.build(settings)
+    signal = np.random.default_rng(6).uniform(-0.3, 0.3, (played.channels, 8192))
+    heard = play(played, p, levels[-1].new_state(), signal.squeeze(), (512,))
+    heard, signal = (np.atleast_2d(sound)[0].astype(float) for sound in (heard, signal))
+    likeness = np.fft.irfft(np.fft.rfft(heard, 16384) * np.conj(np.fft.rfft(signal, 16384)))[:8192]
+    return int(np.abs(likeness).argmax())
+
+
 # -- the contract ---------------------------------------------------------------------------------------------------
 
 
@@ -144,6 +154,13 @@ def test_a_state_of_zeros_is_the_initial_state_and_the_only_memory(played, setti
         state = level.new_state()
         assert len(state) > 1 or not any(state[0].tobytes())
     assert not remembers_elsewhere(played, settings)
+
+
+def test_a_latency_that_is_declared_is_what_is_measured_and_the_same_at_all_levels(played, settings):
+    levels = played.build(settings)[1]
+    assert len({level.latency for level in levels}) == 1
+    if levels[0].latency:
+        assert abs(measured_latency(played, settings) - levels[0].latency) <= 1
 
 
 def test_the_machine_code_calls_nothing_but_arithmetic(played, settings):
@@ -218,6 +235,13 @@ def prints(p, s, x, n):
     print(n)
 
 
+@planted(state=[("past", "f4", (64,)), ("at", "i8")], latency=32)
+def is_later_than_it_says(p, s, x, n):
+    for i in range(n):
+        x[i], s.past[s.at] = s.past[s.at], x[i]
+        s.at = (s.at + 1) % 64
+
+
 @planted(state=[("target", "i8")])
 def calls_whatever_stands_in_its_state(p, s, x, n):
     call2(s.target, s.target, n)
@@ -243,6 +267,10 @@ def test_a_hum_in_silence_is_caught(tmp_path):
 
 def test_a_memory_outside_the_state_is_caught(tmp_path):
     assert remembers_elsewhere(remembers_in_its_knobs, example_settings(remembers_in_its_knobs, tmp_path))
+
+
+def test_a_latency_that_is_not_the_declared_one_is_caught(tmp_path):
+    assert measured_latency(is_later_than_it_says, example_settings(is_later_than_it_says, tmp_path)) == 64
 
 
 def test_a_kernel_that_allocates_is_caught():

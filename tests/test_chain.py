@@ -13,6 +13,7 @@ from naive import board as twin
 from chainrt.block import BLOCKS, Settings
 from chainrt.chain import Chain, pan_gains
 from chainrt.errors import PresetError
+from chainrt.layout import DELAY
 from chainrt.performance import Performance
 from chainrt.render import render
 
@@ -199,6 +200,78 @@ def test_the_chain_owns_all_that_the_engine_points_to(tmp_path):
     rubbish = [np.full(size, 1e30, np.float32) for size in (16, 64, 100, 300, 1000, 5000) for _ in range(50)]
     assert np.array_equal(render(chain, guitar()), expected)
     assert rubbish[0][0] == np.float32(1e30)
+
+
+# -- latency ----------------------------------------------------------------------------------------------------
+
+
+def late_by(frames):
+    """A block that declares to be late by so many frames, and is."""
+
+    @planted(state=[("past", "f4", (frames,)), ("at", "i8")], latency=frames)
+    def late(p, s, x, n):
+        for i in range(n):
+            x[i], s.past[s.at] = s.past[s.at], x[i]
+            s.at = (s.at + 1) % frames
+
+    return late
+
+
+LATE, LATER = late_by(5), late_by(200)
+
+
+@pytest.fixture
+def lateness(monkeypatch):
+    monkeypatch.setitem(BLOCKS, "late", LATE)
+    monkeypatch.setitem(BLOCKS, "later", LATER)
+
+
+def response(chain: Chain, frames=600):
+    """What becomes of an impulse: (frames,) or (2, frames), latency and all."""
+    impulse = np.zeros(chain.frames * -(-frames // chain.frames), np.float32)
+    impulse[0] = 1
+    performance = Performance(chain, impulse, len(impulse))
+    performance.play(len(impulse) // chain.frames)
+    return performance.output.T[..., :frames]
+
+
+LATE_LANES = """
+    - late:
+    - split:
+        lanes:
+          dry:
+          once: [late: ]
+          deep:
+            - split: {lanes: {a: , b: [late: , later: ], c: [late: ]}}
+            - late:
+        mix: {once: {pan: -100 %}, deep: {level: -6.0206 dB, pan: 100 %}}
+    - late: {enabled: false}
+"""
+
+
+@pytest.mark.parametrize("frames", [1, 7, 64, 512])
+def test_lanes_that_lag_are_matched_by_the_others_and_the_chain_declares_what_it_lags(tmp_path, lateness, frames):
+    chain = chain_of(tmp_path, LATE_LANES, frames=frames)
+    assert chain.latency == 5 + 5 + 200 + 5
+    heard = response(chain)
+    assert [np.flatnonzero(side).tolist() for side in heard] == [[chain.latency]] * 2
+    assert heard[:, chain.latency] == pytest.approx([1 + np.sqrt(2), 1 + 3 / 2 * np.sqrt(2)], rel=1e-5)
+
+
+def test_a_chain_without_latency_has_no_delays(tmp_path):
+    chain = chain_of(tmp_path, NESTED)
+    assert chain.latency == 0
+    assert DELAY not in {kind for kind, *_ in chain._steps}
+
+
+@pytest.mark.parametrize("frames", [1, 64, 512])
+def test_a_rendered_file_has_no_latency_and_keeps_its_length(tmp_path, lateness, frames):
+    text = "[split: {lanes: {dry: , wet: [later: ]}}, drive: {drive: 20 dB}]"
+    dry = "[split: {lanes: {dry: , wet: }}, drive: {drive: 20 dB}]"
+    expected = render(chain_of(tmp_path, dry, frames=frames), guitar())
+    heard = render(chain_of(tmp_path, text, frames=frames), guitar())
+    assert heard.shape == guitar().shape
+    assert np.abs(heard - expected).max() < ROUNDING * np.abs(expected).max()
 
 
 # -- before it is heard -----------------------------------------------------------------------------------------

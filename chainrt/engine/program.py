@@ -4,7 +4,7 @@ import numpy as np
 from numba import carray
 
 from ..compiled.memory import pointer
-from ..layout import ADD, BLOCK, CLEAR, COPY, LEVEL, RUN, SPENT, STEP
+from ..layout import ADD, BLOCK, CLEAR, COPY, DELAY, LEVEL, RUN, SPENT, STEP
 from .count import clock, weather_today
 from .levels import ready_bits, run_block
 from .planes import compiled, plane
@@ -14,8 +14,18 @@ SPENT_BYTES = SPENT.itemsize
 
 
 @compiled
+def delay(step, frames):
+    """What goes into the ring comes out of it `step.frames` frames later."""
+    target, ring, at = plane(step.target, frames), plane(step.source, step.frames), step.at
+    for i in range(frames):
+        target[i], ring[at] = ring[at], target[i]
+        at = at + 1 if at + 1 < step.frames else 0
+    step.at = at
+
+
+@compiled
 def run_plumbing(step, frames):
-    """Copy, silence or add planes."""
+    """Copy, silence, delay or add planes."""
     target = plane(step.target, frames)
     source = plane(step.source, frames)
     if step.kind == COPY:
@@ -28,6 +38,8 @@ def run_plumbing(step, frames):
         gain = np.float32(step.gain)
         for i in range(frames):
             target[i] += gain * source[i]
+    elif step.kind == DELAY:
+        delay(step, frames)
 
 
 @compiled
