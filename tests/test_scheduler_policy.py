@@ -327,3 +327,89 @@ def test_a_table_that_is_wrong_for_one_block_is_found_out_and_planned_with():
     run = Run(Dearer(TWO_AMPS, 0.7), step(1.0, 0), seconds=15.0)
     assert run.audible[-1] in [(0, 0, 1), (1, 0, 0)]
     assert run.changes() <= 8
+
+
+# -- a chain that changes while it plays ------------------------------------------------------------------------
+
+
+def seen_at(chain, audible, slowdown=1.0, periods=8, ready=True):
+    """All that an engine which plays these levels reports at a tick."""
+    cost = np.tile([b.cost_ns(level, FRAMES) for b, level in zip(chain.blocks, audible, strict=True)], (periods, 1))
+    levels = tuple(tuple(ready or n == now for n in range(len(b.call_ns))) for b, now in zip(chain.blocks, audible))
+    return Observation(cost * slowdown, cost, tuple(audible), levels)
+
+
+def bypass(chain, index, level):
+    blocks = list(chain.blocks)
+    blocks[index] = blocks[index].bypassed(level)
+    return replace(chain, blocks=tuple(blocks))
+
+
+def played(policy, chain, audible, seconds, start_s=0.0, slowdown=1.0):
+    """Ticks at which whatever is asked for is heard at once; the levels heard in the end, and the time."""
+    for tick in range(round(seconds / (TICK * PERIOD_S))):
+        time_s = start_s + tick * TICK * PERIOD_S
+        plan = policy.decide(time_s, seen_at(chain, audible, slowdown))
+        audible = plan.target if plan else audible
+    return audible, time_s
+
+
+def test_a_block_that_is_bypassed_leaves_its_room_to_the_others_at_once():
+    policy = Adaptive(TWO_AMPS, 0.5)
+    heard = policy.first_plan().target
+    assert sum(heard) == 1
+    big, small = (0, 2) if heard[0] else (2, 0)
+    without = bypass(TWO_AMPS, big, 1)
+    policy.change(without, 0.5)
+    plan = policy.decide(1.0, seen_at(without, heard))
+    assert plan.target[small] == 1
+    assert plan.target[big] == 1  # rests as it was
+    policy.change(TWO_AMPS, 0.5)
+    back = policy.decide(2.0, seen_at(TWO_AMPS, plan.target))
+    assert sum(back.target) == 1
+    assert TWO_AMPS.cost_ns(back.target) <= 0.5 * DEADLINE_NS
+
+
+def test_a_block_that_is_added_is_made_room_for():
+    policy = Adaptive(TWO_AMPS, 0.7)
+    assert policy.first_plan().target == FULL
+    more = replace(TWO_AMPS, blocks=(*TWO_AMPS.blocks, block("reverb", (0.2,), (0.0,), memory=0)))
+    policy.change(more, 0.7)
+    plan = policy.decide(1.0, seen_at(more, (*FULL, 0)))
+    assert len(plan.target) == 4
+    assert more.cost_ns(plan.target) <= 0.7 * DEADLINE_NS
+
+
+def test_an_engine_for_a_chain_that_changed_begins_with_what_fits_the_machine_of_now():
+    policy = Adaptive(TWO_AMPS, 0.7)
+    played(policy, TWO_AMPS, policy.first_plan().target, seconds=2.0, slowdown=1.6)
+    policy.change(replace(TWO_AMPS, blocks=TWO_AMPS.blocks[::-1]), 0.7)
+    assert policy.first_plan().target == LITE
+
+
+def test_what_was_learned_about_a_block_stays_with_it_when_others_come_before_it():
+    policy = Adaptive(TWO_AMPS, 0.7)
+    policy.estimator.block_ratio = np.array([1.3, 1.0, 0.8])
+    left, pedals, right = TWO_AMPS.blocks
+    policy.change(replace(TWO_AMPS, blocks=(block("new", (0.01,), (0.0,), 0), right, left)), 0.7)
+    assert policy.estimator.block_ratio.tolist() == [1.0, 0.8, 1.3]
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_policy_answers_a_change_with_a_plan_for_the_new_chain(name):
+    policy = POLICIES[name](TWO_AMPS, 0.7)
+    policy.first_plan()
+    fewer = replace(TWO_AMPS, blocks=TWO_AMPS.blocks[1:])
+    policy.change(fewer, 0.6)
+    plan = policy.decide(1.0, seen_at(fewer, (0, 1)))
+    assert len(plan.target) == 2
+    assert policy.decide(1.01, seen_at(fewer, plan.target)) is None or name == "adaptive"
+
+
+def test_a_bypassed_block_costs_nothing_and_is_never_warmed():
+    amp_ = TWO_AMPS.blocks[0].bypassed(1)
+    assert (amp_.cost_ns(0, FRAMES), amp_.cost_ns(1, FRAMES), amp_.allowed) == (0, 0, (1,))
+    policy = Adaptive(bypass(bypass(TWO_AMPS, 0, 1), 2, 0), 0.7)
+    plan = policy.first_plan()
+    assert (plan.target[0], plan.target[2]) == (1, 0)
+    assert plan.replay == (0, 0, 0)

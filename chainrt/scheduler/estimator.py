@@ -12,6 +12,7 @@ Rules kept here:
 * The block ratios keep their mean (weighted by cost), because the slowdown takes what is common to all blocks.
 """
 
+from collections.abc import Sequence
 from math import exp
 
 import numpy as np
@@ -31,6 +32,10 @@ class Estimator:
         self._period_s = period_s
         self._slow_step = 1 - exp(-3 * period_s / SLOW_MEMORY_S)
         self._previous = (1.0, 1.0)  # slowdown of the last two periods, unfiltered
+
+    def rearrange(self, places: Sequence[int | None]) -> None:
+        """The chain has other blocks now. places: per new block where it was before, or None if it is new."""
+        self.block_ratio = np.array([1.0 if place is None else self.block_ratio[place] for place in places])
 
     @property
     def cautious(self) -> float:

@@ -21,14 +21,15 @@ Rules `Adaptive` keeps:
   mistake: then FIRST_HOLD_S, doubled each time up to LONGEST_HOLD_S. So no load can make it swing for long.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
+from operator import attrgetter
 from typing import Protocol
 
 from .estimator import Estimator
 from .insurance import arrives_at, running_ns, spend_spare_time
 from .planner import Choice, choose, least_share
-from .records import NOT_WARM, ChainModel, Observation, Plan
+from .records import NOT_WARM, BlockModel, ChainModel, Observation, Plan
 
 MARGIN = 0.04  # share of the capacity that a new plan leaves free: twice the jitter of an ordinary block
 RESCUE = 0.95  # share of the deadline that catching up may fill when a block has to fall and is not warm
@@ -42,7 +43,7 @@ class Policy(Protocol):
     """What the control thread talks to. Time is seconds on any clock that only goes forward."""
 
     def first_plan(self) -> Plan:
-        """The plan to start with, when nothing has been measured. All its targets may be heard at once."""
+        """The plan to start an engine with. All its targets may be heard at once."""
 
     def decide(self, time_s: float, seen: Observation) -> Plan | None:
         """The new plan, or None: go on as before."""
@@ -50,22 +51,44 @@ class Policy(Protocol):
     def set_budget(self, budget: float) -> None:
         """Change the share of the deadline that may be used."""
 
+    def change(self, chain: ChainModel, budget: float) -> None:
+        """The chain has become another while playing: a block bypassed, back, added or gone; or the budget has.
+
+        Blocks are known again by their id. The next `decide` answers with a plan for the new chain; who starts a new
+        engine for it asks `first_plan` instead.
+        """
+
 
 class Fixed:
-    """Every block at one level for ever: what a player without a scheduler has."""
+    """Every block at one level for ever: what a player without a scheduler has.
 
-    def __init__(self, levels: tuple[int, ...]):
-        nothing = (0,) * len(levels)
-        self._plan = Plan(tuple(levels), (NOT_WARM,) * len(levels), nothing, ("",) * len(levels))
+    rule: which level a block has, for chains that change while they play; without it none of their blocks may come
+    or go.
+    """
+
+    def __init__(self, levels: Iterable[int], rule: Callable[[BlockModel], int] | None = None):
+        self._rule = rule
+        self._set(levels)
+
+    def _set(self, levels: Iterable[int]) -> None:
+        levels = tuple(levels)
+        self._plan = Plan(levels, (NOT_WARM,) * len(levels), (0,) * len(levels), ("",) * len(levels))
+        self._is_news = False
 
     def first_plan(self) -> Plan:
+        self._is_news = False
         return self._plan
 
     def decide(self, time_s: float, seen: Observation) -> Plan | None:
-        return None
+        return self.first_plan() if self._is_news else None
 
     def set_budget(self, budget: float) -> None:
         """A fixed plan does not ask what it costs."""
+
+    def change(self, chain: ChainModel, budget: float) -> None:
+        if self._rule:
+            self._set(map(self._rule, chain.blocks))
+        self._is_news = True
 
 
 class Adaptive:
@@ -83,7 +106,22 @@ class Adaptive:
         self._content_at = inf  # from this slowdown on nothing richer than the target fits, so it is not looked for
         self.set_budget(budget)
         self._target = self._best(chain, slowdown=1.0).levels
-        self._plan: Plan | None = None
+        self._plan: Plan | None = None  # what the engine was told last
+
+    def change(self, chain: ChainModel, budget: float) -> None:
+        places = {block.id: place for place, block in enumerate(self._chain.blocks)}
+        places = [places.get(block.id) for block in chain.blocks]
+        before = self._target
+        self.estimator.rearrange(places)
+        self._table, self._ratios = chain, self.estimator.block_ratio
+        self._chain = chain.corrected(self._ratios)
+        self.set_budget(budget)
+        best = self._best(self._chain, self.estimator.cautious).levels
+        self._target = tuple(
+            best[b] if place is None or before[place] not in block.allowed else before[place]
+            for b, (block, place) in enumerate(zip(chain.blocks, places, strict=True))
+        )
+        self._plan = None
 
     def set_budget(self, budget: float) -> None:
         if not 0 < budget <= 1:
@@ -96,6 +134,7 @@ class Adaptive:
         self._content_at = inf
 
     def first_plan(self) -> Plan:
+        self._target = self._best(self._chain, self.estimator.cautious).levels
         ready = [[level == now for level in range(len(b.call_ns))] for b, now in self._by_block(self._target)]
         self._plan = self._with_muted_work(self._target, self._target, ready, "")
         return self._plan
@@ -211,12 +250,14 @@ class Adaptive:
 
 def full(chain: ChainModel, budget: float) -> Fixed:
     """Every block at its largest level, whatever it costs."""
-    return Fixed(tuple(block.largest for block in chain.blocks))
+    largest = attrgetter("largest")
+    return Fixed(map(largest, chain.blocks), largest)
 
 
 def lite(chain: ChainModel, budget: float) -> Fixed:
     """Every block at its smallest level, whatever is left unused."""
-    return Fixed(tuple(block.smallest for block in chain.blocks))
+    smallest = attrgetter("smallest")
+    return Fixed(map(smallest, chain.blocks), smallest)
 
 
 POLICIES: dict[str, Callable[[ChainModel, float], Policy]] = {"adaptive": Adaptive, "full": full, "lite": lite}

@@ -48,6 +48,11 @@ class BlockModel:
     def cost_ns(self, level: int, frames: int) -> float:
         return self.call_ns[level] + frames * self.frame_ns[level]
 
+    def bypassed(self, level: int) -> "BlockModel":
+        """The same block while it is bypassed: it rests at `level`, costs nothing, and there is nothing to choose."""
+        nothing = (0.0,) * len(self.call_ns)
+        return replace(self, call_ns=nothing, frame_ns=nothing, allowed=(level,))
+
 
 @dataclass(frozen=True)
 class ChainModel:
