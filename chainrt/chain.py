@@ -145,7 +145,8 @@ class Chain:
 
     `channels`: 1 or 2, at its end. `latency`: frames by which its output lags.
     rate: Hz. frames: the longest period, in frames. tell(done, total, label) hears of kernels being compiled.
-    blocks: what `plan_blocks` gave for this preset and rate, if it was asked before; each list makes one chain.
+    blocks: what `plan_blocks` gave for this preset and rate, if it was asked before; chains made of one list
+    share its knobs.
     Raises PresetError.
     """
 

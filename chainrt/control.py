@@ -25,7 +25,7 @@ TICK_SECONDS = 0.010
 
 
 def chain_model(chain: Chain, costs: CostTable, fidelity_db: Sequence[Sequence[float]]) -> ChainModel:
-    """The chain as the scheduler sees it. fidelity_db: per block and level, see calibrate.measure_fidelity."""
+    """The chain as the scheduler sees it. fidelity_db: per block and level, see calibrate.fidelity_table."""
     blocks = tuple(
         BlockModel(
             id=block.id,

@@ -1,8 +1,10 @@
-"""Fixtures for the reference vectors, which lie beside the repository and not in it."""
+"""Fixtures for all tests: the reference vectors, and a place of their own for what is measured."""
 
 from pathlib import Path
 
 import pytest
+
+from chainrt import tables
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +14,12 @@ def vectors() -> Path:
     if not folder.is_dir():
         pytest.skip("reference vectors not present (../shared/vectors)")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def tables_of_tests(tmp_path_factory):
+    """Tables measured by tests are not the user's, and no test finds those of an earlier run."""
+    folder = tmp_path_factory.mktemp("tables")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "cache_root", lambda: folder)
+        yield

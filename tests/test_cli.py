@@ -319,6 +319,7 @@ OPTIONS = {
     "--device --load --periods --seed",
     "render": "PRESET IN.wav OUT.wav --period --rate --slim",
     "check": "PRESET --rate",
+    "calibrate": "PRESET --rate --rounds --json",
     "model": "FILE.nam --json",
     "blocks": "KIND",
     "profiles": "",
@@ -409,7 +410,7 @@ def test_compiling_is_one_line_on_standard_error_and_nothing_when_all_is_at_hand
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("moment", ["measure_costs", "Chain"])
+@pytest.mark.parametrize("moment", ["cost_table", "Chain"])
 def test_control_c_before_the_first_sound_ends_quietly(moment, folder, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The command line: `chainrt run`, `render`, `check`, `model`, `blocks`, `profiles`. Arguments and printing only.
+"""The command line: arguments and printing only, one module for each command.
 
 Exit status: 0 well; 1 it ran and the answer is no; 2 the user's input is wrong, one line each; 130 Ctrl-C.
 """

@@ -20,6 +20,14 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
+class _CommandHelp(argparse.HelpFormatter):
+    """argparse forgets that commands are indented, and breaks the line after the longest of them."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog)
+        self._action_max_length = 14
+
+
 def command(name: str):
     """The function `name` of chainrt.cli.<name>, found when it is called."""
     return lambda options: getattr(import_module(f"{__package__}.{name}"), name)(options)
@@ -27,7 +35,11 @@ def command(name: str):
 
 def parser() -> Parser:
     """The whole command line."""
-    top = Parser("chainrt", description="Plays chains of slimmable amps and effects in real time, on a budget.")
+    top = Parser(
+        "chainrt",
+        description="Plays chains of slimmable amps and effects in real time, on a budget.",
+        formatter_class=_CommandHelp,
+    )
     top.add_argument("--version", action="version", version=f"chainrt {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
 
@@ -72,6 +84,13 @@ def parser() -> Parser:
     model.set_defaults(command=command("model"))
     model.add_argument("file", metavar="FILE.nam", help="a capture of any architecture")
     model.add_argument("--json", metavar="FILE", nargs="?", const="-", help="write it as JSON (-: to stdout)")
+
+    calibrate = commands.add_parser("calibrate", help="measure costs and fidelity, and keep them")
+    calibrate.set_defaults(command=command("calibrate"))
+    calibrate.add_argument("presets", metavar="PRESET", nargs="*", help="pedalboards (default: presets/*.yaml)")
+    calibrate.add_argument("--rate", metavar="HZ", default="48000", help="sample rate (default: 48000)")
+    calibrate.add_argument("--rounds", metavar="N", default="2000", help="calls of each level to time (default: 2000)")
+    calibrate.add_argument("--json", metavar="FILE", nargs="?", const="-", help="write it as JSON (-: to stdout)")
 
     blocks = commands.add_parser("blocks", help="list the effects, or one of them in full")
     blocks.set_defaults(command=command("blocks"))

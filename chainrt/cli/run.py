@@ -3,7 +3,7 @@
 import math
 
 from .. import audiofile, devices, preset, report, simulate
-from ..calibrate import measure_costs, measure_fidelity
+from ..calibrate import cost_table, fidelity_table
 from ..chain import Chain, plan_blocks
 from ..control import Control, chain_model
 from ..errors import Fault, PresetError
@@ -14,7 +14,6 @@ from ..scheduler import POLICIES, ChainModel, least_share
 from . import show, values
 
 SIMULATED_DEVICE = "pi4"
-FIDELITY_SECONDS = 1.0  # of playing on which levels are compared
 LONGEST_SECONDS = 24 * 3600
 MOST_PERIODS = 10**9
 LONGEST_KEPT_FRAMES = 3600 * 48_000  # with --output: all of it is kept in memory, and a WAV file ends at 4 GiB
@@ -45,10 +44,10 @@ def run(options) -> int:
     out = show.console(to_stderr=options.json == "-")
     with show.compiling() as tell:
         chain = Chain(board, rate, frames, tell, blocks)
-    costs = device.costs(chain) if device else measure_costs(chain)
+    costs = device.costs(chain) if device else cost_table(chain)
     chain.set_costs(costs)
     guitar = samples if options.input is None else riff(rate)
-    model = chain_model(chain, costs, measure_fidelity(chain, guitar[: int(FIDELITY_SECONDS * rate)]))
+    model = chain_model(chain, costs, fidelity_table(chain, guitar))
     control = Control(chain, POLICIES[policy](model, budget))
     performance = Performance(chain, samples, periods * frames if options.output else 0)
 

@@ -49,6 +49,14 @@ def compiling():
             bar.stop()
 
 
+@contextmanager
+def progress(bar: Progress, label: str):
+    """Runs a progress bar with one task; yields tell(done, total)."""
+    with bar:
+        task = bar.add_task(label)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def table(*headings: str) -> Table:
     """An empty table, two spaces between its columns; a heading that ends in ">" stands over right-aligned cells.
 
