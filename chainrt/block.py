@@ -10,11 +10,15 @@ Rules kept here:
 * A mono kernel gets one plane, `kernel(p, s, x, n)`; in a stereo stretch of the chain it runs once per channel with
   a state of its own. A stereo block (`channels=2`) gets both: `kernel(p, s, left, right, n)`. Planes are changed in
   place.
+* A *linked* block acts alike on both channels (a compressor, say): `kernel(p, s, left, right, n)` too, but where the
+  chain is mono both planes are the same plane. So it reads both samples of a frame before it writes either.
+* A kernel begins with `make_finite`: what comes from outside or from a broken neighbour must not stay in its memory.
 * n may be any number from 1 up to the period, and the sound must not depend on it.
 * A *level* is one size at which the block can run. A plain pedal has one.
 """
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,10 +51,30 @@ class Param:
     high: float
     default: float = field(kw_only=True)
     help: str = field(kw_only=True)
+    choices: tuple[str, ...] = field(default=(), kw_only=True)
+    """Names of the positions of a switch, see `choice`; a knob has none."""
 
     def __post_init__(self):
         if self.unit not in UNITS or not self.low <= self.default <= self.high:
             raise ValueError(f"{self.name}: unit {self.unit!r}, default {self.default} in {self.low}..{self.high}")
+
+
+def choice(name: str, *choices: str, default: str, help: str) -> Param:
+    """A switch with named positions. The kernel reads the number of the position, from 0."""
+    return Param(name, "", 0, len(choices) - 1, default=choices.index(default), help=help, choices=choices)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Something a block finds out while it plays: the field `name` of its state, in `unit` (a key of UNITS)."""
+
+    name: str
+    unit: str
+    help: str
+
+    def __post_init__(self):
+        if self.unit not in UNITS:
+            raise ValueError(f"{self.name}: unit {self.unit!r}")
 
 
 @dataclass(frozen=True)
@@ -98,11 +122,15 @@ class Block:
     params: tuple[Param, ...]
     files: tuple[File, ...]
     channels: int
+    linked: bool
+    """True if the kernel takes both channels, which are one and the same where the chain is mono."""
     slimmable: bool
     """True if a preset may say `slim:` and `priority:`, because the block can have several levels."""
     work: float
     memory: int
     latency: int
+    tail: Callable[[np.ndarray], float]
+    readings: tuple[Reading, ...]
     parameters: np.dtype
     """The record `p`: rate (Hz), one float per Param, then the constants that `prepare` fills."""
     state: np.dtype
@@ -133,8 +161,20 @@ class Block:
         levels = self._prepare(p, settings) if self._prepare else None
         return p, tuple(levels or (Level("full", self.work, self.memory, self.new_state, latency=self.latency),))
 
+    def tail_seconds(self, p: np.ndarray, levels: Sequence[Level]) -> float:
+        """Seconds after which silence in is silence out (-100 dB), with the knobs and levels that `build` gave."""
+        return float(self.tail(p)) + max(level.memory + level.latency for level in levels) / float(p["rate"])
+
     def new_state(self) -> Sequence[np.ndarray]:
         return (aligned_zeros((), self.state),)
+
+
+def fading_seconds(hz: float, db: float = 200.0) -> float:
+    """How long a first-order filter with its corner at `hz` takes to fall by `db`.
+
+    The default is 100 dB for what the block may amplify, and 100 dB for the tail.
+    """
+    return db / 20 * math.log(10) / (2 * math.pi * hz)
 
 
 BLOCKS: dict[str, Block] = {}
@@ -148,21 +188,30 @@ def block(
     constants: Sequence[tuple] = (),
     state: Sequence[tuple] = (),
     channels: int = 1,
+    linked: bool = False,
     slimmable: bool = False,
     work: float,
     memory: int = 0,
     latency: int = 0,
+    tail: float | Callable[[np.ndarray], float] = 0.0,
+    readings: Sequence[Reading] = (),
 ) -> Callable[[Callable], Block]:
     """Declare the function below as a block of the function's name.
 
     params, files: what a preset may set. constants: further fields of `p`, filled by `prepare`. state: the fields of
     `s`, as in a numpy dtype; say in a comment what each remembers. work: multiply-adds a frame, roughly, for
-    simulated devices. memory, latency (both in frames): see Level.
+    simulated devices. memory, latency (both in frames): see Level. linked: see the rules above. tail: seconds until
+    filters and loops have fallen by 100 dB after the input fell silent, or a function of `p` that gives them; the
+    levels' memory is added. readings: what a view may show of the state.
     """
+    channels = 2 if linked else channels
 
     def declare(kernel: Callable) -> Block:
         parameters = np.dtype([("rate", "f4"), *((p.name, "f4") for p in params), *constants], align=True)
         memory_of = np.dtype(list(state) or [("nothing", "f4")], align=True)
+        unknown = {reading.name for reading in readings} - set(memory_of.names)
+        if unknown:
+            raise ValueError(f"{kernel.__name__}: no state field for the readings {sorted(unknown)}")
         planes = (PLANE,) * channels
         native = Native(kernel, (parameters, memory_of, *planes, INTEGER))
         made = Block(
@@ -171,10 +220,13 @@ def block(
             tuple(params),
             tuple(files),
             channels,
+            linked,
             slimmable,
             work,
             memory,
             latency,
+            tail if callable(tail) else lambda p: tail,
+            tuple(readings),
             parameters,
             memory_of,
             native,

@@ -169,6 +169,7 @@ class Chain:
         first = self._plane()
         self.engine["input"] = first
         self._next_block = 0
+        self._states: list[list[np.ndarray]] = [[] for _ in self.blocks]
         ends, self.latency = self._lay(preset.chain, [first])
         self.channels = len(ends)
         self._finish(ends)
@@ -222,7 +223,7 @@ class Chain:
         index = self._next_block
         self._next_block += 1
         block = self.blocks[index]
-        if block.declared.channels == 2 and len(planes) == 1:
+        if block.declared.channels == 2 and not block.declared.linked and len(planes) == 1:
             planes = [*planes, self._plane()]
             self._step(COPY, source=planes[0], target=planes[1])
         self._step(RUN, block=index)
@@ -269,6 +270,8 @@ class Chain:
             for side in range(1 if block.declared.channels == 2 else len(planes)):
                 state = self._own(settled_state(block, level))
                 level_record["right" if side else "left"] = address_of(state[0])
+                if side == 0:
+                    self._states[index].append(state[0])
 
     def _finish(self, ends: list[int]):
         engine, count = self.engine, len(self.blocks)
@@ -316,6 +319,14 @@ class Chain:
             self.engine[name] = 0
         for levels in self.level_records:
             levels["behind"], levels["fresh"], levels["running"] = 0, levels["memory"], 0
+
+    def readings(self, index: int) -> dict[str, float]:
+        """What block `index` has found out by now, in the units of its Readings; of a mono kernel, on the left.
+
+        May be asked at any time, from any thread.
+        """
+        state = self._states[index][int(self.block_records[index]["audible"])]
+        return {reading.name: float(state[reading.name]) for reading in self.blocks[index].declared.readings}
 
     # what may be set before it plays
 

@@ -5,7 +5,22 @@ Rule: call them once per period or carry their result in a local; none keeps sta
 
 import math
 
+import numpy as np
 from numba import njit
+
+
+@njit(error_model="numpy")
+def finite(x):
+    """x, or 0 for what is no sound: not a number, or beyond 120 dBFS. In a filter's memory it would stay for ever."""
+    return x if -1e6 < x < 1e6 else 0.0
+
+
+@njit(error_model="numpy")
+def make_finite(x, n):
+    """Replace what is no sound in the plane x[0:n] by silence. (In float32 throughout: 8 or 16 frames at a time.)"""
+    most, nothing = np.float32(1e6), np.float32(0.0)
+    for i in range(n):
+        x[i] = x[i] if -most < x[i] < most else nothing
 
 
 @njit(error_model="numpy")
@@ -36,3 +51,12 @@ def glide_from(memory, goal):
     For knobs that are always above 0, such as linear gains and delay times.
     """
     return memory if memory > 0.0 else goal
+
+
+@njit(error_model="numpy")
+def louder(now, goal, glide):
+    """The next value of a linear gain that glides, but grows by no more than 1 % a frame.
+
+    A gain of 60 dB more, on its way by a one-pole alone, would be doubled in the first frame already.
+    """
+    return now + min(glide * (goal - now), 0.01 * now)

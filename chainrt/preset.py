@@ -217,7 +217,7 @@ class _Reader(Reader):
         return BlockSpec(
             id=self.id(settings.get("id"), kind, path, lanes),
             kind=kind,
-            values={name: self.number(settings[name], f"{path}.{name}", params[name]) for name in knobs},
+            values={name: self.knob(settings[name], f"{path}.{name}", params[name]) for name in knobs},
             files={name: self.file(settings[name], f"{path}.{name}") for name in files if name in settings},
             slim=self.slim(settings.get("slim"), f"{path}.slim"),
             priority=self.number(settings.get("priority"), f"{path}.priority", PRIORITY),
@@ -290,6 +290,16 @@ class _Reader(Reader):
         if node.tag != TAG + "str" or not NAME.fullmatch(text) or text == "auto":
             self.fault(node, path, f"needs {wanted}, not {quote(text)}")
         return text
+
+    def knob(self, node: Node, path: str, param: Param) -> float | None:
+        """What a knob or a switch is set to, as the number that the kernel reads."""
+        if not param.choices:
+            return self.number(node, path, param)
+        text = self.scalar(node, path, f"one of {', '.join(param.choices)}")
+        if text is None or text in param.choices:
+            return text and float(param.choices.index(text))
+        self.fault(node, path, unknown("choice", text, param.choices))
+        return None
 
     def number(self, node: Node | None, path: str, param: Param) -> float | None:
         """A number with or without a unit, in the Param's unit and range; its default if there is none."""

@@ -67,12 +67,15 @@ def planted(**declared):
 
 
 def play(played: Block, p, state, signal, sizes=(64,)):
-    """The signal, (frames,) or (channels, frames), after the kernel; `sizes` are the frames of its calls, in turn."""
+    """The signal, (frames,) or (channels, frames), after the kernel; `sizes` are the frames of its calls, in turn.
+
+    A linked block may be given one channel.
+    """
     kernel = played.native.from_python()
     signal = np.asarray(signal, np.float32)
     out = aligned_zeros(signal.shape, np.float32)
     out[...] = signal
-    planes = np.atleast_2d(out)
+    planes = [out, out] if played.linked and out.ndim == 1 else np.atleast_2d(out)
     done, size = 0, cycle(sizes)
     while done < signal.shape[-1]:
         frames = min(next(size), signal.shape[-1] - done)

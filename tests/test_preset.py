@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chainrt import yamlfile
-from chainrt.block import BLOCKS, File, Param
+from chainrt.block import BLOCKS, File, Param, choice
 from chainrt.errors import PresetError
 from chainrt.preset import BlockSpec, Preset, Slim, Split, load, parse_quantity
 
@@ -532,3 +532,33 @@ def mutations(draw) -> bytes:
         )
         text = text[:start] + new + text[end:]
     return text
+
+
+class TestSwitches:
+    STACK = pedal(choice("circuit", "tweed", "british", "on", default="british", help="whose parts"))
+
+    @pytest.fixture
+    def circuit(self, tmp_path):
+        """A function: what is written behind `circuit:` -> the value that the kernel gets, or the fault."""
+
+        def read(text):
+            path = tmp_path / "switch.yaml"
+            path.write_text(f"version: 1\nname: a\nchain:\n - stack: {{circuit: {text}}}\n", "utf-8")
+            try:
+                return load(path, {"stack": self.STACK}).chain[0].values["circuit"]
+            except PresetError as refusal:
+                return str(refusal).removeprefix(f"{path}:4: chain[0].stack.circuit: ")
+
+        return read
+
+    def test_a_switch_is_set_by_the_name_of_its_position(self, circuit):
+        assert [circuit(name) for name in ("tweed", "british", "on")] == [0, 1, 2]
+
+    def test_its_default_is_the_number_of_a_position(self):
+        assert self.STACK.params[0].default == 1
+
+    def test_another_name_or_a_number_is_refused_with_what_is_allowed(self, circuit):
+        told = "unknown choice 'brittish', did you mean british? allowed: tweed, british, on"
+        assert circuit("brittish") == told
+        assert circuit("1") == "unknown choice '1'; allowed: tweed, british, on"
+        assert circuit("[tweed]") == "needs one of tweed, british, on, not a list"

@@ -335,7 +335,9 @@ def test_a_table_that_is_wrong_for_one_block_is_found_out_and_planned_with():
 def seen_at(chain, audible, slowdown=1.0, periods=8, ready=True):
     """All that an engine which plays these levels reports at a tick."""
     cost = np.tile([b.cost_ns(level, FRAMES) for b, level in zip(chain.blocks, audible, strict=True)], (periods, 1))
-    levels = tuple(tuple(ready or n == now for n in range(len(b.call_ns))) for b, now in zip(chain.blocks, audible))
+    levels = tuple(
+        tuple(ready or n == now for n in range(len(b.call_ns))) for b, now in zip(chain.blocks, audible, strict=True)
+    )
     return Observation(cost * slowdown, cost, tuple(audible), levels)
 
 
@@ -390,7 +392,7 @@ def test_an_engine_for_a_chain_that_changed_begins_with_what_fits_the_machine_of
 def test_what_was_learned_about_a_block_stays_with_it_when_others_come_before_it():
     policy = Adaptive(TWO_AMPS, 0.7)
     policy.estimator.block_ratio = np.array([1.3, 1.0, 0.8])
-    left, pedals, right = TWO_AMPS.blocks
+    left, _, right = TWO_AMPS.blocks
     policy.change(replace(TWO_AMPS, blocks=(block("new", (0.01,), (0.0,), 0), right, left)), 0.7)
     assert policy.estimator.block_ratio.tolist() == [1.0, 0.8, 1.3]
 

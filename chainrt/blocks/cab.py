@@ -13,7 +13,7 @@ from numba import njit
 
 from ..audiofile import read_mono
 from ..block import File, Level, Param, block
-from ..dsp import gain, glide_from, smoothing
+from ..dsp import gain, glide_from, make_finite, smoothing
 from ..errors import ModelError
 
 TAPS = 2048  # the most that is kept: 43 ms at 48 kHz, a close microphone and the first of the room
@@ -53,6 +53,7 @@ def add_eight_taps(ir, past, total, frames):
 )
 def cab(p, s, x, n):
     """Convolve x[0:n] with the impulse response, in place."""
+    make_finite(x, n)
     ir, ring, total, at = p.ir, s.ring, s.sum, s.at
     goal, glide = gain(p.level), smoothing(GLIDE_MS, p.rate)
     level = glide_from(s.level, goal)

@@ -14,8 +14,8 @@ convolution", DAFx-16; Zölzer (ed.), DAFX, 2nd ed. 2011, chapter 4 (overdrive a
 
 import math
 
-from ..block import Param, block
-from ..dsp import gain, glide_from, pole, smoothing
+from ..block import Param, block, fading_seconds
+from ..dsp import gain, glide_from, louder, make_finite, pole, smoothing
 
 BASS_HZ = 250.0  # high-pass before the clipper: full bass would turn chords into mud
 GLIDE_MS = 10.0  # a turned knob arrives this fast
@@ -33,24 +33,29 @@ GLIDE_MS = 10.0  # a turned knob arrives this fast
         ("bass", "f8"),  # memory of the filter that takes out the bass
         ("before", "f8"),  # what went into the clipper at the last frame
         ("tone", "f8"),  # memory of the low-pass after the clipper
+        ("tone_pole", "f8"),  # its coefficient at the last frame
     ],
     work=20,
+    tail=fading_seconds(BASS_HZ),
 )
 def drive(p, s, x, n):
     """Clip x[0:n] in place."""
+    make_finite(x, n)
     drive_now, level_now = glide_from(s.drive, gain(p.drive)), glide_from(s.level, gain(p.level))
     bass, before, tone = s.bass, s.before, s.tone
-    bass_pole, tone_pole = pole(BASS_HZ, p.rate), pole(p.tone, p.rate)
+    bass_pole, tone_goal = pole(BASS_HZ, p.rate), pole(p.tone, p.rate)
+    tone_pole = glide_from(s.tone_pole, tone_goal)
     glide, drive_goal, level_goal = smoothing(GLIDE_MS, p.rate), gain(p.drive), gain(p.level)
     root = math.sqrt(1.0 + before * before)
     for i in range(n):
-        drive_now += glide * (drive_goal - drive_now)
+        drive_now = louder(drive_now, drive_goal, glide)
         level_now += glide * (level_goal - level_now)
         bass += bass_pole * (x[i] - bass)
         u = drive_now * (x[i] - bass)
         root_before, root = root, math.sqrt(1.0 + u * u)
         clipped = (before + u) / (root_before + root)
         before = u
+        tone_pole += glide * (tone_goal - tone_pole)
         tone += tone_pole * (clipped - tone)
         x[i] = level_now * tone
-    s.drive, s.level, s.bass, s.before, s.tone = drive_now, level_now, bass, before, tone
+    s.drive, s.level, s.bass, s.before, s.tone, s.tone_pole = drive_now, level_now, bass, before, tone, tone_pole

@@ -9,8 +9,10 @@ Sources: Zölzer (ed.), DAFX, 2nd ed. 2011, chapter 2 (delay lines); Laakso, Vä
 "Splitting the unit delay", IEEE Signal Processing Magazine 13(1), 1996 (Lagrange interpolation).
 """
 
+import math
+
 from ..block import Param, block
-from ..dsp import glide_from, pole, smoothing
+from ..dsp import glide_from, make_finite, pole, smoothing
 
 TAPE_FRAMES = 262144  # a power of two above 2 s at 96 kHz
 BEND = 0.5  # the most frames the delay may change in one frame
@@ -36,18 +38,23 @@ GLIDE_MS = 10.0  # the other knobs
         ("mix", "f8"),  # 0..1 at the last frame
         ("treble", "f8"),  # memory of the low-pass in the loop
         ("bass", "f8"),  # memory of the high-pass in the loop
+        ("tone_pole", "f8"),  # coefficients of the two at the last frame
+        ("bass_pole", "f8"),
     ],
     work=30,
+    tail=lambda p: 0.001 * p["time"] * (1 + math.log(1e-5) / math.log(max(p["feedback"], 1) / 100)),
 )
 def echo(p, s, x, n):
     """Mix x[0:n] with its repeats, in place."""
+    make_finite(x, n)
     last = TAPE_FRAMES - 1
     delay_goal = min(p.time * p.rate / 1000.0, TAPE_FRAMES - 4.0)
     feedback_goal, mix_goal = p.feedback / 100.0, p.mix / 100.0
     delay, speed, feedback, mix = glide_from(s.delay, delay_goal), s.speed, s.feedback, s.mix
     tape, head, treble, bass = s.tape, s.head, s.treble, s.bass
     motor, inertia, glide = smoothing(MOTOR_MS, p.rate), smoothing(INERTIA_MS, p.rate), smoothing(GLIDE_MS, p.rate)
-    tone_pole, bass_pole = pole(p.tone, p.rate), pole(p.lowcut, p.rate)
+    tone_goal, bass_goal = pole(p.tone, p.rate), pole(p.lowcut, p.rate)
+    tone_pole, bass_pole = glide_from(s.tone_pole, tone_goal), glide_from(s.bass_pole, bass_goal)
     for i in range(n):
         speed += inertia * (min(max(motor * (delay_goal - delay), -BEND), BEND) - speed)
         delay += speed
@@ -62,6 +69,8 @@ def echo(p, s, x, n):
         inner = (d + 1.0) * (d - 2.0) / 2.0
         read = outer * ((d + 1.0) * oldest - (d - 2.0) * newest) + inner * ((d - 1.0) * new - d * old)
 
+        tone_pole += glide * (tone_goal - tone_pole)
+        bass_pole += glide * (bass_goal - bass_pole)
         treble += tone_pole * (read - treble)
         bass += bass_pole * (treble - bass)
         repeat = treble - bass
@@ -69,4 +78,4 @@ def echo(p, s, x, n):
         head = (head + 1) & last
         x[i] += mix * (repeat - x[i])
     s.head, s.delay, s.speed, s.feedback, s.mix = head, delay, speed, feedback, mix
-    s.treble, s.bass = treble, bass
+    s.treble, s.bass, s.tone_pole, s.bass_pole = treble, bass, tone_pole, bass_pole

@@ -7,7 +7,7 @@ Source: Zölzer (ed.), DAFX, 2nd ed. 2011, chapter 4 (noise gate: threshold, hys
 """
 
 from ..block import Param, block
-from ..dsp import gain, smoothing
+from ..dsp import gain, make_finite, smoothing
 
 FALL_MS = 20.0  # peak follower: sags by less than 3 dB between two peaks of the low E (82 Hz)
 
@@ -30,6 +30,7 @@ FALL_MS = 20.0  # peak follower: sags by less than 3 dB between two peaks of the
 )
 def gate(p, s, x, n):
     """Turn x[0:n] down in place while the gate is closed."""
+    make_finite(x, n)
     peak, left, now = s.peak, s.left, s.gain
     opens, stays, shut = gain(p.threshold), gain(p.threshold - p.hysteresis), gain(-p.range)
     hold_frames = 1.0 + p.hold * p.rate / 1000.0

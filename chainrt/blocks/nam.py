@@ -8,7 +8,7 @@ from ..block import File, Level, Param, Settings, block
 from ..compiled.call import call3
 from ..compiled.memory import address
 from ..compiled.native import address_of, aligned_zeros
-from ..dsp import gain, glide_from, smoothing
+from ..dsp import gain, glide_from, make_finite, smoothing
 from ..errors import Fault, ModelError
 from ..nam.architectures import pack
 from ..nam.levels import load
@@ -30,8 +30,9 @@ from ..nam.levels import load
     work=0,
 )
 def nam(p, s, x, n):
-    """Play x[0:n] through the network in place. Gains glide over 5 ms, so a turned knob does not click."""
-    glide = smoothing(5.0, p.rate)
+    """Play x[0:n] through the network in place. Gains glide over 10 ms, so a turned knob does not click."""
+    make_finite(x, n)
+    glide = smoothing(10.0, p.rate)
     goal = gain(p.input)
     before = glide_from(s.input, goal)
     for i in range(n):

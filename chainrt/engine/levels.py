@@ -66,10 +66,11 @@ def recall_input(engine, block, behind, frames):
 def hear(engine, block, level, frames):
     """Let a muted level hear the next `frames` frames it has not yet heard. Returns the expected nanoseconds."""
     expected = 0.0
+    right = engine.scratch_right if block.channels == 2 else engine.scratch_left
     while frames > 0:
         now = min(frames, engine.most_frames)
         recall_input(engine, block, level.behind, now)
-        expected += call_kernel(engine, block, level, engine.scratch_left, engine.scratch_right, now)
+        expected += call_kernel(engine, block, level, engine.scratch_left, right, now)
         level.behind -= now
         level.fresh += now
         frames -= now

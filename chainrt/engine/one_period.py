@@ -5,6 +5,7 @@ from numba import carray
 from ..compiled.denormals import flush_denormals, restore_denormals
 from ..compiled.memory import address, pointer, store_release
 from ..compiled.native import INTEGER, Native
+from ..dsp import make_finite
 from ..layout import BLOCK, ENGINE
 from .count import clock, count_period, weather_today
 from .mail import take_plan
@@ -12,14 +13,6 @@ from .planes import compiled, plane
 from .program import run_program
 
 PERIODS_OFFSET = ENGINE.fields["periods"][1]
-
-
-@compiled
-def make_finite(x, frames):
-    """A NaN or an infinity from outside would stay in every filter of the chain for ever."""
-    for i in range(frames):
-        if not -1e6 < x[i] < 1e6:
-            x[i] = 0.0
 
 
 def _period(engine, frames):
