@@ -19,7 +19,7 @@ import numpy as np
 from . import blocks as _every_block  # noqa: F401 (fills BLOCKS)
 from .block import BLOCKS, Block, Level, Settings
 from .compiled.native import Native, address_of, aligned_zeros, compile_all
-from .engine import FADE_FRAMES, perform
+from .engine import BYPASS_FRAMES, FADE_FRAMES, perform
 from .errors import ChainrtError, Fault, PresetError
 from .layout import ADD, BLOCK, CLEAR, COPY, DELAY, ENGINE, LEVEL, PERFORMANCE, PERIOD, RUN, SPENT, STEP
 from .preset import BlockSpec, Preset, Slim, Split
@@ -32,7 +32,7 @@ CATCHING_UP_PERIODS = 3  # in which a muted level hears all that is kept
 
 @dataclass(frozen=True, eq=False)
 class ChainBlock:
-    """One enabled block of a preset, with its files read."""
+    """One block of a preset that plays or stands by, with its files read."""
 
     spec: BlockSpec
     declared: Block
@@ -86,12 +86,12 @@ class CostTable:
 
 
 def plan_blocks(preset: Preset, rate: float) -> list[ChainBlock]:
-    """Every enabled block of the preset, in the order of the chain, with models and impulse responses read.
+    """Every block that plays or stands by, in the order of the chain, with models and impulse responses read.
 
     rate: Hz. Raises PresetError with all faults of all blocks.
     """
     planned, faults = [], []
-    for spec in _enabled(preset.chain):
+    for spec in _in_chain(preset.chain):
         try:
             planned.append(_plan_block(spec, rate))
         except ChainrtError as error:
@@ -103,12 +103,12 @@ def plan_blocks(preset: Preset, rate: float) -> list[ChainBlock]:
     return planned
 
 
-def _enabled(chain: Sequence[BlockSpec | Split]):
+def _in_chain(chain: Sequence[BlockSpec | Split]):
     for item in chain:
         if isinstance(item, Split):
             for lane in item.lanes:
-                yield from _enabled(lane.chain)
-        elif item.enabled:
+                yield from _in_chain(lane.chain)
+        elif item.is_in_chain:
             yield item
 
 
@@ -212,7 +212,7 @@ class Chain:
         for item in chain:
             if isinstance(item, Split):
                 planes, more = self._lay_split(item, planes)
-            elif item.enabled:
+            elif item.is_in_chain:
                 planes, more = self._lay_block(planes)
             else:
                 more = 0
@@ -261,6 +261,11 @@ class Chain:
         record["levels"], record["level_count"] = address_of(levels), len(levels)
         record["audible"] = record["wanted"] = record["target"] = block.allowed[-1]
         record["warm"] = -1
+        record["enabled"], record["faded_in"] = 1, BYPASS_FRAMES
+        record["tail"] = round(block.declared.tail_ms / 1000 * self.rate)
+        if block.latency:
+            record["latency"] = block.latency
+            record["dry"] = address_of(self._own(aligned_zeros((len(planes), block.latency), np.float32)))
         memory = max(level.memory for level in block.levels)
         if len(levels) > 1:
             record["kept_size"] = memory + 2 * self.frames + FADE_FRAMES
@@ -277,12 +282,14 @@ class Chain:
         engine, count = self.engine, len(self.blocks)
         steps = self._own(np.array(self._steps, STEP))
         self.mail = self._own(aligned_zeros((max(1, count), 3), np.int64))
+        self._add_settings()
         self.ring = self._own(aligned_zeros(RING_PERIODS, PERIOD))
         self.spent = self._own(aligned_zeros((RING_PERIODS, max(1, count)), SPENT))
         engine["steps"], engine["step_count"] = address_of(steps), len(steps)
         engine["blocks"], engine["block_count"] = address_of(self.block_records), count
         engine["output_left"], engine["output_right"] = ends[0], ends[-1]
         engine["scratch_left"], engine["scratch_right"] = self._plane(), self._plane()
+        engine["dry_left"], engine["dry_right"] = self._plane(), self._plane()
         engine["most_frames"], engine["frame_time_ns"] = self.frames, 1e9 / self.rate
         engine["mail"] = address_of(self.mail)
         engine["ring"], engine["spent"], engine["ring_size"] = (
@@ -291,6 +298,17 @@ class Chain:
             RING_PERIODS,
         )
 
+    def _add_settings(self):
+        """The triple buffer through which the player's settings come in, each of its sets as the preset says."""
+        numbers = []
+        for record, block in zip(self.block_records, self.blocks, strict=False):
+            record["settings_at"], record["knob_count"] = len(numbers), len(block.declared.params)
+            numbers += [block.spec.enabled, *(block.knobs[param.name] for param in block.declared.params)]
+        self.settings = self._own(aligned_zeros((3, max(1, len(numbers))), np.float64))
+        self.settings[:, : len(numbers)] = numbers
+        self.engine["settings"], self.engine["settings_size"] = address_of(self.settings), self.settings.shape[1]
+        self.engine["settings_front"], self.engine["settings_middle"] = 0, 1
+
     def _settle(self):
         """Let the whole chain hear silence, at every level of every block, then forget that it ran."""
         blocks, count = self.block_records, max((len(levels) for levels in self.level_records), default=1)
@@ -298,6 +316,7 @@ class Chain:
         performance = aligned_zeros((), PERFORMANCE)
         performance["engine"], performance["input"] = address_of(self.engine), address_of(silence)
         performance["input_frames"] = self.frames
+        blocks["enabled"], blocks["faded_in"], blocks["idle"] = 1, BYPASS_FRAMES, 0
         clock = int(self.engine["virtual"]), int(self.engine["silent"])
         self.engine["virtual"] = self.engine["silent"] = 0
         play = perform.from_python()
@@ -309,6 +328,9 @@ class Chain:
             play(address_of(performance), self.frames, CATCHING_UP_PERIODS, 0)
         blocks["warm"], blocks["replay"] = -1, 0
         self.engine["virtual"], self.engine["silent"] = clock
+        for record, block in zip(blocks, self.blocks, strict=False):
+            if not block.spec.enabled:
+                record["enabled"], record["faded_in"], record["idle"] = 0, 0, 1
         self.rewind()
 
     def rewind(self):

@@ -46,6 +46,8 @@ class Control:
     def __init__(self, chain: Chain, policy: Policy):
         self.meters = Meters([len(block.levels) for block in chain.blocks])
         self._chain, self._policy = chain, policy
+        self.started_s = 0.0
+        """When the chain began to play, in seconds from the start of it all; set before it does."""
         self._read = 0
         self._unposted: Plan | None = None
         self._reasons = [""] * len(chain.blocks)
@@ -65,13 +67,17 @@ class Control:
         first = periods - len(rows)
         self.meters.lost_periods += first - self._read
         self._read = periods
-        self.meters.add(self._chain.ring[rows], spent)
+        self.meters.add(self._chain.ring[rows], spent, self.started_s + periods * self._period_s)
         changes = self._changes(first, spent["audible"])
         if len(self._chain.blocks):
             plan = self._policy.decide(periods * self._period_s, self._observation(spent)) or self._unposted
             if plan:
                 self._post(plan)
         return changes
+
+    def set_budget(self, budget: float) -> None:
+        """Change the share of the deadline that may be used. ValueError: not above 0 and at most 1."""
+        self._policy.set_budget(budget)
 
     @property
     def _period_s(self) -> float:
@@ -103,7 +109,7 @@ class Control:
         self._audible = audible[-1].copy()
         changes = [
             LevelChange(
-                (first + int(row) + 1) * self._period_s,
+                self.started_s + (first + int(row) + 1) * self._period_s,
                 int(block),
                 int(before[row, block]),
                 int(audible[row, block]),

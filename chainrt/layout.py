@@ -55,6 +55,18 @@ BLOCK = np.dtype(
         ("kept", "i8"),  # address of the last inputs: a ring for each channel, side by side
         ("kept_size", "i8"),  # frames in the ring
         ("kept_position", "i8"),  # where the next input goes
+        # the switch (engine/bypass.py)
+        ("enabled", "i8"),  # 1: shall be heard; 0: bypassed
+        ("faded_in", "i8"),  # frames of the crossfade from dry to this block that are done
+        ("idle", "i8"),  # 1: bypassed and rung out, so that it does not run at all
+        ("tail", "i8"),  # frames of quiet after which its tail has rung out; 0: a bypass cuts it
+        ("quiet", "i8"),  # frames for which it has been quiet, bypassed
+        ("latency", "i8"),  # frames by which its output lags, and so does what goes around it
+        ("dry", "i8"),  # address of the delay for what goes around it: a ring of `latency` a channel, side by side
+        ("dry_position", "i8"),  # where the rings go on
+        # what the player has set
+        ("knob_count", "i8"),
+        ("settings_at", "i8"),  # where in a set of settings its own begin: enabled, then each knob
     ]
 )
 
@@ -94,6 +106,8 @@ ENGINE = np.dtype(
         ("output_right", "i8"),
         ("scratch_left", "i8"),  # addresses of the planes on which muted levels play
         ("scratch_right", "i8"),
+        ("dry_left", "i8"),  # addresses of the planes on which waits what goes around a block
+        ("dry_right", "i8"),
         ("most_frames", "i8"),  # longest period that the planes hold
         ("frame_time_ns", "f8"),  # 1e9 / sample rate
         ("fixed_ns", "f8"),  # expected cost of a period beside the blocks
@@ -110,6 +124,11 @@ ENGINE = np.dtype(
         ("mail", "i8"),  # address of (wanted, warm, replay) per block
         ("posted", "i8"),  # plans put into the mailbox; written by the control thread
         ("taken", "i8"),  # plans taken out of it; written by the engine
+        # the triple buffer: the player's settings, all at once
+        ("settings", "i8"),  # address of three sets of float64: per block enabled (0 or 1), then its knobs
+        ("settings_size", "i8"),  # numbers in a set
+        ("settings_middle", "i8"),  # the set that is passed on, and FRESH if it is newer than the engine's
+        ("settings_front", "i8"),  # the engine's own set
         # the meters
         ("periods", "i8"),  # periods played; written last, with release
         ("misses", "i8"),
@@ -122,9 +141,29 @@ ENGINE = np.dtype(
     ]
 )
 
+FRESH = 4
+"""Added to `settings_middle` while its set has not been taken."""
+
+STAGE = np.dtype(
+    [
+        ("engine", "i8"),  # address of the ENGINE record that plays
+        ("next", "i8"),  # address of the one that shall take its place
+        ("posted", "i8"),  # successors announced; written by the control thread
+        ("taken", "i8"),  # successors that play alone now; written by the audio thread
+        ("apart", "i8"),  # 1: one fades out before the other fades in, because both at once would be too much
+        ("fade_frames", "i8"),  # length of the crossfade
+        ("faded", "i8"),  # frames of it that are done
+        ("mix_left", "i8"),  # addresses of the planes on which two engines are mixed
+        ("mix_right", "i8"),
+        ("left", "i8"),  # addresses of the planes with the last period's sound
+        ("right", "i8"),
+    ]
+)
+"""Where an engine plays, and where another can take its place. Whoever drives engines has one as its first fields."""
+
 PERFORMANCE = np.dtype(
     [
-        ("engine", "i8"),  # address of the ENGINE record
+        *STAGE.descr,
         ("input", "i8"),  # address of the input's samples, played round and round
         ("input_frames", "i8"),
         ("output_left", "i8"),  # addresses of planes for the whole output, or 0

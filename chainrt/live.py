@@ -1,23 +1,80 @@
-"""A chain in real time, and the one control thread.
+"""Doors: what drives an engine in real time, period by period. Here the machine's own clock; sound cards: portaudio.
 
-The audio thread runs compiled code only: it waits for each period's release, plays it, counts. The main thread looks
-at its records a hundred times a second, asks the policy and posts the plan. Should Python be starved, the engine goes
-on with the last plan.
-
-Sound cards are not played yet; the clock is the machine's own.
+Rules kept here:
+* The audio thread runs compiled code only. It starts in `start` and has ended when `stop` returns.
+* A door has a stage (see engine/stage.py), on which one chain takes another's place; it owns the stage's memory.
 """
 
 import os
 import threading
-import time
-from collections.abc import Callable
+from typing import Protocol
 
-from .chain import Chain
-from .control import TICK_SECONDS, Control
-from .meters import LevelChange
+import numpy as np
+
 from .performance import Performance
 
 PRIORITY = 70  # of 99: what JACK gives its own thread
+
+
+class Door(Protocol):
+    """What a session plays through."""
+
+    clock: str
+    """"wall" or "audio", as in the report."""
+    text: str
+    """What it is, for people: one short line."""
+    stage: np.ndarray
+    """The record that begins with the fields of layout.STAGE."""
+
+    def start(self) -> None:
+        """Begin to play. Raises DeviceError."""
+
+    def stop(self) -> None:
+        """End after the period that plays; nothing of the engine is touched when this returns. May be repeated."""
+
+    @property
+    def is_playing(self) -> bool: ...
+
+    @property
+    def played_s(self) -> float:
+        """Seconds of sound so far."""
+
+    @property
+    def xruns(self) -> int | None:
+        """How often the sound system itself says that sound was lost; None: it does not say."""
+
+
+class WallClock:
+    """Plays a performance for so many periods, each at its time by the machine's clock."""
+
+    clock = "wall"
+    text = "the clock"
+    xruns = None
+
+    def __init__(self, performance: Performance, rate: float, periods: int):
+        self.performance, self.stage = performance, performance.stage
+        self._rate, self._periods = rate, periods
+        self._thread = threading.Thread(target=self._play, name="audio", daemon=True)
+
+    def _play(self) -> None:
+        ask_for_priority()
+        self.performance.play_paced(self._periods)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.performance.stop()
+        if self._thread.ident:
+            self._thread.join()
+
+    @property
+    def is_playing(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def played_s(self) -> float:
+        return self.performance.done / self._rate
 
 
 def sound_cards() -> list[str]:
@@ -37,33 +94,3 @@ def ask_for_priority() -> bool:
     except (AttributeError, OSError):  # not Linux; not permitted
         return False
     return True
-
-
-def play_by_the_clock(
-    chain: Chain,
-    control: Control,
-    performance: Performance,
-    periods: int,
-    tell: Callable[[float, list[LevelChange]], None] | None = None,
-) -> None:
-    """Play so many periods in real time. tell(seconds played, changes) hears of every tick.
-
-    Ctrl-C ends the performance after the period that plays, and is passed on.
-    """
-
-    def play() -> None:
-        ask_for_priority()
-        performance.play_paced(periods)
-
-    audio = threading.Thread(target=play, name="audio", daemon=True)
-    audio.start()
-    try:
-        while audio.is_alive():
-            time.sleep(TICK_SECONDS)
-            changes = control.tick()
-            if tell:
-                tell(performance.done / chain.rate, changes)
-    finally:
-        performance.stop()
-        audio.join()
-        control.tick()

@@ -3,12 +3,14 @@
 Rule: a distribution keeps counts, not samples, so a night's playing costs no more memory than a minute's.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
 
 STEP = np.log(1.01)  # a bin is 1 % wide, so a quantile is exact to 1 %
 BINS = 2400  # up to 1.01 ** 2400 = 2.3e10
+RECENT_TICKS = 3000  # of which the loads are kept one by one: half a minute
 
 
 class Distribution:
@@ -61,6 +63,19 @@ class BlockMeter:
     """Per level: periods in which it was heard."""
 
 
+@dataclass(frozen=True)
+class Tick:
+    """What the periods between two looks at the engine were like."""
+
+    time_s: float
+    """When the last of them was over, in seconds from the start."""
+    load_ns: float
+    """Mean time that a period took."""
+    most_ns: float
+    cost_ns: np.ndarray
+    """Per block, mean."""
+
+
 class Meters:
     """Everything that was counted while a chain of blocks with so many levels each ran."""
 
@@ -68,12 +83,28 @@ class Meters:
         self.load_ns = Distribution()
         self.blocks = [BlockMeter(periods_at=np.zeros(count, np.int64)) for count in level_counts]
         self.changes: list[LevelChange] = []
+        self.recent: deque[Tick] = deque(maxlen=RECENT_TICKS)
         self.lost_periods = 0
         """Periods whose records were overwritten before they were read."""
 
-    def add(self, periods: np.ndarray, spent: np.ndarray) -> None:
-        """Count PERIOD records (periods,) and SPENT records (periods, blocks)."""
+    def add(self, periods: np.ndarray, spent: np.ndarray, time_s: float) -> None:
+        """Count PERIOD records (periods,), at least one, and SPENT records (periods, blocks), up to `time_s`."""
+        took_ns = periods["spent_ns"]
+        cost_ns = spent["measured_ns"].mean(axis=0)
+        self.recent.append(Tick(time_s, float(took_ns.mean()), float(took_ns.max()), cost_ns))
         self.load_ns.add(periods["spent_ns"].astype(float))
         for index, meter in enumerate(self.blocks):
             meter.cost_ns.add(spent["measured_ns"][:, index])
             meter.periods_at += np.bincount(spent["audible"][:, index], minlength=len(meter.periods_at))
+
+    def recent_mean(self, ticks: float) -> Tick:
+        """The last so many ticks in one."""
+        last = list(self.recent)[-max(1, round(ticks)) :]
+        if not last:
+            return Tick(0.0, 0.0, 0.0, np.zeros(len(self.blocks)))
+        return Tick(
+            last[-1].time_s,
+            float(np.mean([tick.load_ns for tick in last])),
+            max(tick.most_ns for tick in last),
+            np.mean([tick.cost_ns for tick in last], axis=0),
+        )

@@ -1,6 +1,7 @@
 """One run of a chain from memory to memory: the Python side of `engine.perform`.
 
-Rule: while a performance plays on another thread, Python may only read `done`, post plans and call `stop`.
+Rule: while a performance plays on another thread, Python may only read `done`, post plans, settings and successors,
+and call `stop`.
 """
 
 import math
@@ -27,6 +28,8 @@ class Performance:
         whole_periods = math.ceil(output_frames / chain.frames) * chain.frames
         self._output = aligned_zeros((chain.channels, max(1, whole_periods)), np.float32)
         self._record = aligned_zeros((), PERFORMANCE)
+        self._mix = aligned_zeros((2, chain.frames), np.float32)
+        self._record["mix_left"], self._record["mix_right"] = map(address_of, self._mix)
         self._record["engine"] = address_of(chain.engine)
         self._record["input"], self._record["input_frames"] = address_of(self._input), len(self._input)
         if output_frames:
@@ -34,6 +37,11 @@ class Performance:
             self._record["output_right"] = address_of(self._output[1]) if chain.channels == 2 else 0
         self._perform = perform.from_python()
         self._publish = publish.from_python()
+
+    @property
+    def stage(self) -> np.ndarray:
+        """Where another chain may take this one's place: the record that begins with layout.STAGE."""
+        return self._record
 
     @property
     def done(self) -> int:

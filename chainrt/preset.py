@@ -13,7 +13,7 @@ import math
 import os
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yaml import MappingNode, Node, ScalarNode
@@ -65,6 +65,12 @@ class BlockSpec:
     enabled: bool
     line: int
     path: str
+    standby: bool = False
+    """True: in the chain though it is not enabled, since it may be switched on while the chain plays."""
+
+    @property
+    def is_in_chain(self) -> bool:
+        return self.enabled or self.standby
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,18 @@ def load(path: str | Path, blocks: Mapping[str, Block] = BLOCKS) -> Preset:
     preset = reader.preset(reader.compose())
     reader.raise_faults()
     return preset
+
+
+def on_standby(preset: Preset) -> Preset:
+    """The same pedalboard with all its blocks in the chain, those that are not enabled bypassed."""
+
+    def stand_by(item: BlockSpec | Split) -> BlockSpec | Split:
+        if isinstance(item, BlockSpec):
+            return replace(item, standby=True)
+        lanes = (replace(lane, chain=tuple(map(stand_by, lane.chain))) for lane in item.lanes)
+        return replace(item, lanes=tuple(lanes))
+
+    return replace(preset, chain=tuple(map(stand_by, preset.chain)))
 
 
 def parse_quantity(text: str, unit: str) -> float:

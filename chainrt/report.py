@@ -29,6 +29,7 @@ def summary(chain: Chain, control: Control, model: ChainModel, *, clock: str, de
         "misses": int(engine["misses"]),
         "unavoidable_misses": int(engine["unavoidable"]),
         "longest_miss_run": int(engine["longest_miss_run"]),
+        "lost_periods": meters.lost_periods,
         "load": {
             "mean": load(meters.load_ns.mean),
             "p50": load(meters.load_ns.quantile(0.50)),

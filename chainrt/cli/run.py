@@ -3,14 +3,17 @@
 import math
 
 from .. import audiofile, devices, preset, report, simulate
-from ..calibrate import cost_table, fidelity_table
+from ..board import make_board
+from ..calibrate import cost_table
 from ..chain import Chain, plan_blocks
-from ..control import Control, chain_model
 from ..errors import Fault, PresetError
-from ..live import play_by_the_clock, sound_cards
+from ..live import WallClock, sound_cards
+from ..meters import LevelChange
 from ..performance import Performance
 from ..riff import riff
 from ..scheduler import POLICIES, ChainModel, least_share
+from ..session import Session
+from ..snapshot import named
 from . import show, values
 
 SIMULATED_DEVICE = "pi4"
@@ -42,13 +45,20 @@ def run(options) -> int:
     periods = math.ceil(length / frames)
 
     out = show.console(to_stderr=options.json == "-")
-    with show.compiling() as tell:
-        chain = Chain(board, rate, frames, tell, blocks)
-    costs = device.costs(chain) if device else cost_table(chain)
-    chain.set_costs(costs)
     guitar = samples if options.input is None else riff(rate)
-    model = chain_model(chain, costs, fidelity_table(chain, guitar))
-    control = Control(chain, POLICIES[policy](model, budget))
+    with show.compiling() as tell:
+        made = make_board(
+            board,
+            rate,
+            frames,
+            guitar,
+            policy=policy,
+            budget=budget,
+            tell=tell,
+            blocks=blocks,
+            costs=device.costs if device else cost_table,
+        )
+    chain, model, control = made.chain, made.model, made.control
     performance = Performance(chain, samples, periods * frames if options.output else 0)
 
     status = 0
@@ -59,7 +69,8 @@ def run(options) -> int:
             weather = simulate.Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed)
             simulate.simulate(chain, control, weather, periods, performance, _teller(out, chain))
         else:
-            play_by_the_clock(chain, control, performance, periods, _teller(out, chain))
+            session = Session(made, WallClock(performance, rate, periods), budget)
+            session.play(lambda changes: show.print_changes(out, changes))
     except KeyboardInterrupt:
         status = 130
         out.print(f"Stopped after {performance.done / rate:.2f} s.")
@@ -139,8 +150,7 @@ def _introduce(out, chain: Chain, model: ChainModel, budget: float, device, sour
 
 
 def _teller(out, chain: Chain):
-    def tell(*arguments) -> None:
-        for change in arguments[-1]:
-            show.print_change(out, chain, change)
+    def tell(done: int, total: int, changes: list[LevelChange]) -> None:
+        show.print_changes(out, [named(change, chain) for change in changes])
 
     return tell

@@ -1,5 +1,6 @@
 """How things look in a terminal: the only module that formats text for people."""
 
+from collections.abc import Iterable
 from contextlib import contextmanager
 
 from rich import box
@@ -8,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..chain import Chain
+from ..snapshot import Change
 
 
 def console(to_stderr: bool) -> Console:
@@ -91,12 +92,11 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def print_change(out: Console, chain: Chain, change) -> None:
-    """One line as it happens: `glass.nam: full -> lite @12.4 s, load 104 % of budget`."""
-    block = chain.blocks[change.block]
-    names = block.level_names
-    reason = f", {change.reason}" if change.reason else ""
-    out.print(f"  {block.id}: {names[change.before]} -> {names[change.after]} @{change.time_s:.2f} s{reason}")
+def print_changes(out: Console, changes: Iterable[Change]) -> None:
+    """A line for each, as it happens: `glass.nam: full -> lite @12.4 s, load 104 % of budget`."""
+    for change in changes:
+        reason = f", {change.reason}" if change.reason else ""
+        out.print(f"  {change.block}: {change.before} -> {change.after} @{change.time_s:.2f} s{reason}")
 
 
 def print_report(out: Console, report: dict) -> None:

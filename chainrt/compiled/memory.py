@@ -58,6 +58,17 @@ def store_release(typingctx, address, value):
     return types.void(types.int64, types.int64), generate
 
 
+@intrinsic
+def exchange(typingctx, address, value):
+    """Store a 64-bit integer at an address and return what was there, as one step: acquire and release at once."""
+
+    def generate(context, builder, signature, arguments):
+        place = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("xchg", place, arguments[1], "acq_rel")
+
+    return types.int64(types.int64, types.int64), generate
+
+
 def _peek(address):
     return load_acquire(address)
 
@@ -66,5 +77,10 @@ def _publish(address, value):
     store_release(address, value)
 
 
+def _swap(address, value):
+    return exchange(address, value)
+
+
 peek = Native(_peek, (INTEGER,), "peek", returns=INTEGER)
 publish = Native(_publish, (INTEGER, INTEGER), "publish")
+swap = Native(_swap, (INTEGER, INTEGER), "swap", returns=INTEGER)

@@ -3,16 +3,18 @@
 `period` is a C function, period(engine, frames): a sound card's driver may call it as it stands. `perform` plays many
 periods from memory to memory, paced by the clock or as fast as it can.
 
-One room each: `one_period` (the whole), `mail` (plans in), `program` (the chain's steps), `levels` (one block and what
-it does on the side), `count` (the clock and the meters), `many_periods`, `planes` (memory as arrays).
+One room each: `one_period` (the whole), `mail` (plans and settings in), `program` (the chain's steps), `bypass` (a
+block's switch), `levels` (one block and what it does on the side), `count` (the clock and the meters), `stage` (one
+engine takes another's place), `many_periods`, `planes` (memory as arrays).
 
 Rules kept here:
 * Nothing waits, allocates, raises or touches the interpreter. Faults are counted.
 * Live, rendered and simulated: the same code. Only the clock differs, and whether sound is computed at all.
 """
 
+from .bypass import BYPASS_FRAMES
 from .levels import FADE_FRAMES
 from .many_periods import perform
 from .one_period import period
 
-__all__ = ["FADE_FRAMES", "perform", "period"]
+__all__ = ["BYPASS_FRAMES", "FADE_FRAMES", "perform", "period"]

@@ -5,9 +5,9 @@ from numba import carray
 from ..compiled.clock import now_ns, sleep_ns
 from ..compiled.memory import address, load_acquire, pointer
 from ..compiled.native import INTEGER, Native
-from ..layout import ENGINE, PERFORMANCE
-from .one_period import call_period
+from ..layout import PERFORMANCE, STAGE
 from .planes import FLOAT_BYTES, compiled, plane
+from .stage import engine_at, play_stage
 
 STOP_OFFSET = PERFORMANCE.fields["stop"][1]
 
@@ -33,12 +33,12 @@ def fetch(performance, engine, frames):
 
 
 @compiled
-def deliver(performance, engine, frames):
-    """The chain's last planes to the output, if it is wanted."""
+def deliver(performance, frames):
+    """The last planes to the output, if it is wanted."""
     for channel in range(2):
         target = performance.output_right if channel else performance.output_left
         if target != 0:
-            sound = plane(engine.output_right if channel else engine.output_left, frames)
+            sound = plane(performance.right if channel else performance.left, frames)
             kept = plane(target + performance.done * FLOAT_BYTES, frames)
             for i in range(frames):
                 kept[i] = sound[i]
@@ -46,17 +46,18 @@ def deliver(performance, engine, frames):
 
 def _perform(performance, frames, periods, paced):
     """Play `periods` periods of `frames` frames; with `paced` each waits for its release time."""
-    engine = carray(pointer(performance.engine), 1, ENGINE)[0]
+    stage = carray(pointer(address(performance)), 1, STAGE)[0]
     for _ in range(periods):
         if load_acquire(address(performance) + STOP_OFFSET) != 0:
             break
+        engine = engine_at(stage.engine)
         if paced == 1:
             wait_until(engine.release_ns)
         if engine.silent == 0:
             fetch(performance, engine, frames)
-        call_period(engine, frames)
+        play_stage(stage, frames)
         if engine.silent == 0:
-            deliver(performance, engine, frames)
+            deliver(performance, frames)
         performance.done += frames
 
 

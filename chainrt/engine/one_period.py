@@ -1,4 +1,4 @@
-"""One period: the plan out of the mailbox, the chain, the meters."""
+"""One period: the plan and the settings that came in, the chain, the meters."""
 
 from numba import carray
 
@@ -8,7 +8,7 @@ from ..compiled.native import INTEGER, Native
 from ..dsp import make_finite
 from ..layout import BLOCK, ENGINE
 from .count import clock, count_period, weather_today
-from .mail import take_plan
+from .mail import take_plan, take_settings
 from .planes import compiled, plane
 from .program import run_program
 
@@ -20,6 +20,7 @@ def _period(engine, frames):
     floating = flush_denormals()
     blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
     take_plan(engine, blocks)
+    take_settings(engine, blocks)
     if engine.virtual == 1:
         engine.now_ns = max(engine.now_ns, engine.release_ns) + weather_today(engine)[1]
     began = clock(engine)

@@ -5,8 +5,9 @@ from numba import carray
 
 from ..compiled.memory import pointer
 from ..layout import ADD, BLOCK, CLEAR, COPY, DELAY, LEVEL, RUN, SPENT, STEP
+from .bypass import run_switched
 from .count import clock, weather_today
-from .levels import ready_bits, run_block
+from .levels import ready_bits
 from .planes import compiled, plane
 
 STALL_RATIO = 2.0  # beyond this factor a period's excess counts as a stall, not as a slowdown (SCHEDULING: estimator)
@@ -44,6 +45,9 @@ def run_plumbing(step, frames):
 
 @compiled
 def smallest_ns(blocks, index, frames):
+    """What a block would have taken at its smallest level; nothing if it is bypassed."""
+    if blocks[index].idle == 1:
+        return 0.0
     level = carray(pointer(blocks[index].levels), 1, LEVEL)[0]
     return level.call_ns + frames * level.frame_ns
 
@@ -69,7 +73,7 @@ def run_program(engine, frames):
                 before = clock(engine)
             continue
         block = blocks[step.block]
-        expected = run_block(engine, block, frames)
+        expected = run_switched(engine, block, frames)
         if engine.virtual == 1:
             factor, stall = weather[0] * weather[2 + 2 * step.block], weather[3 + 2 * step.block]
             engine.now_ns += expected * factor + stall

@@ -1,0 +1,259 @@
+"""A session: a chain that plays, whatever its clock is, and everything that may be done to it meanwhile.
+
+    with Session(board, door, load_board) as session:
+        session.turn("drive", "tone", 3000)
+        session.scene("solo")
+        print(session.snapshot().load)
+
+One control thread looks at the engine's records a hundred times a second, asks the policy and posts the plan. All
+methods may be called from any one other thread; they take a lock that the audio thread never sees.
+
+Rules kept here:
+* Should Python be starved, for a second or for ten, the engine goes on with its last plan and nothing is lost but the
+  records that were overwritten, and those are counted.
+* What the audio thread may still look at is kept: a chain is let go when its successor plays alone.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from .board import Board
+from .compiled.memory import peek, publish
+from .compiled.native import address_of
+from .control import TICK_SECONDS
+from .layout import STAGE
+from .live import Door
+from .snapshot import BlockView, Change, Knob, Moment, Snapshot, named
+
+CROSSFADE_SECONDS = 0.05  # from one preset to another
+FITS = 0.9  # share of the deadline up to which two chains may play at once
+SHOWN_CHANGES = 100
+RECENT_SECONDS = 1.0
+
+
+class Session:
+    """Plays `board` through `door`. load_board(path, budget) makes the board of another preset.
+
+    budget: the share of the deadline that the board was made for.
+    """
+
+    def __init__(
+        self, board: Board, door: Door, budget: float, load_board: Callable[[str, float], Board] | None = None
+    ):
+        self.board, self.door = board, door
+        self.past: list[Board] = []
+        """Boards that played before, for the report."""
+        self._budget, self._load_board = budget, load_board
+        self._coming: Board | None = None
+        self._scene: str | None = None
+        self._changes: deque[Change] = deque(maxlen=SHOWN_CHANGES)
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._control, name="control", daemon=True)
+        self._peek, self._publish = peek.from_python(), publish.from_python()
+
+    # playing
+
+    def start(self) -> None:
+        """Begin to play. Raises DeviceError."""
+        self.door.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the period that plays. May be repeated, and from any thread."""
+        self.door.stop()
+        self._ended.set()
+        if self._thread.ident and self._thread is not threading.current_thread():
+            self._thread.join()
+        if self._failure:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def __enter__(self) -> "Session":
+        self.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stop()
+
+    @property
+    def is_playing(self) -> bool:
+        return self.door.is_playing and self._failure is None
+
+    def play(self, tell: Callable[[list[Change]], None] | None = None) -> None:
+        """Play to the end. tell(changes of level since the last time) is called about a hundred times a second.
+
+        Ctrl-C, or whatever `tell` raises, ends the sound and is passed on.
+        """
+        told = 0.0
+        with self:
+            while self.is_playing:
+                time.sleep(TICK_SECONDS)
+                told = self._tell(tell, told)
+        self._tell(tell, told)
+
+    def _tell(self, tell, told: float) -> float:
+        if tell is None:
+            return told
+        with self._lock:
+            news = [change for change in self._changes if change.time_s > told]
+        tell(news)
+        return max([told, *(change.time_s for change in news)])
+
+    # what may be done meanwhile
+
+    def turn(self, block_id: str, param: str, value: float) -> None:
+        """Turn a knob, in its Param's unit; it glides there. ValueError says what is allowed."""
+        with self._lock:
+            self._front.switchboard.turn(block_id, param, value)
+            self._front.switchboard.post()
+
+    def bypass(self, block_id: str, on: bool = True) -> None:
+        """Bypass a block (on=False: let it play again). ValueError: no such block."""
+        with self._lock:
+            self._front.switchboard.switch(block_id, not on)
+            self._front.switchboard.post()
+
+    def scene(self, name: str) -> None:
+        """Set all knobs and switches of a scene of the preset, in one period. ValueError: no such scene."""
+        with self._lock:
+            raise ValueError(f"{self._front.chain.preset.name} has no scene {name!r}")
+
+    def set_budget(self, share: float) -> None:
+        """Change the share of the deadline that may be used, above 0 and at most 1. ValueError."""
+        with self._lock:
+            self._front.control.set_budget(share)
+            self._budget = share
+
+    def load(self, preset_path: str) -> None:
+        """Make another preset ready, which may take seconds, and crossfade to it; the sound goes on meanwhile.
+
+        Raises PresetError, and then all stays as it is; ValueError while another preset is fading in.
+        """
+        with self._lock:
+            budget = self._budget
+        board = self._load_board(preset_path, budget)
+        with self._lock:
+            if self._coming:
+                raise ValueError("another preset is still fading in")
+            board.control.started_s = self.time_s
+            self._coming, self._scene = board, None
+            stage, chain = self.door.stage, board.chain
+            stage["next"] = address_of(chain.engine)
+            stage["apart"] = int(_cost_ns(self.board) + _cost_ns(board) > FITS * chain.deadline_ns)
+            stage["fade_frames"], stage["faded"] = round(CROSSFADE_SECONDS * chain.rate), 0
+            self._publish(self._field("posted"), int(stage["posted"]) + 1)
+
+    # what can be seen
+
+    @property
+    def time_s(self) -> float:
+        """Seconds of sound so far."""
+        return self.door.played_s
+
+    @property
+    def budget(self) -> float:
+        return self._budget
+
+    def snapshot(self) -> Snapshot:
+        """All that a view shows, as of now."""
+        with self._lock:
+            board = self._front
+            chain, meters = board.chain, board.control.meters
+            deadline_ns = chain.deadline_ns
+            ticks = meters.recent
+            recent = meters.recent_mean(RECENT_SECONDS / TICK_SECONDS)
+            return Snapshot(
+                preset=chain.preset.name,
+                path=str(chain.preset.path),
+                device=self.door.text,
+                clock=self.door.clock,
+                rate=chain.rate,
+                frames=chain.frames,
+                deadline_us=deadline_ns / 1000,
+                time_s=self.time_s,
+                is_playing=self.is_playing,
+                budget=self._budget,
+                load=recent.load_ns / deadline_ns,
+                load_mean=meters.load_ns.mean / deadline_ns,
+                load_p99=meters.load_ns.quantile(0.99) / deadline_ns,
+                load_max=meters.load_ns.max / deadline_ns,
+                history=tuple(
+                    Moment(tick.time_s, tick.load_ns / deadline_ns, tick.most_ns / deadline_ns) for tick in ticks
+                ),
+                periods=self._sum("periods"),
+                misses=self._sum("misses"),
+                unavoidable=self._sum("unavoidable"),
+                longest_miss_run=max(int(each.chain.engine["longest_miss_run"]) for each in self._all),
+                lost_periods=sum(each.control.meters.lost_periods for each in self._all),
+                xruns=self.door.xruns,
+                blocks=tuple(self._block(board, index, recent.cost_ns) for index in range(len(chain.blocks))),
+                changes=tuple(self._changes),
+                scenes=(),
+                scene=self._scene,
+                is_changing=self._coming is not None,
+            )
+
+    def _block(self, board: Board, index: int, recent_ns) -> BlockView:
+        chain, switchboard = board.chain, board.switchboard
+        block, record, meter = chain.blocks[index], chain.block_records[index], board.control.meters.blocks[index]
+        return BlockView(
+            id=block.id,
+            kind=block.spec.kind,
+            enabled=switchboard.is_enabled(block.id),
+            idle=bool(record["idle"]),
+            levels=block.level_names,
+            level=int(record["audible"]),
+            target=int(record["wanted"]),
+            load=float(recent_ns[index]) / chain.deadline_ns,
+            load_mean=meter.cost_ns.mean / chain.deadline_ns,
+            load_p99=meter.cost_ns.quantile(0.99) / chain.deadline_ns,
+            knobs=tuple(
+                Knob(p.name, p.unit, p.low, p.high, p.default, switchboard.value(block.id, p.name), p.help)
+                for p in block.declared.params
+            ),
+            readings={},
+        )
+
+    # the control thread
+
+    def _control(self) -> None:
+        try:
+            while not self._ended.wait(TICK_SECONDS) and self.door.is_playing:
+                self._tick()
+            self.door.stop()
+            self._tick()
+        except BaseException as failure:  # told by stop(), in the thread that can do something about it
+            self._failure = failure
+
+    def _tick(self) -> None:
+        with self._lock:
+            for board in filter(None, (self.board, self._coming)):
+                self._changes += [named(change, board.chain) for change in board.control.tick()]
+            if self._coming and self._peek(self._field("taken")) == self.door.stage["posted"]:
+                self.past.append(self.board)
+                self.board, self._coming = self._coming, None
+
+    @property
+    def _front(self) -> Board:
+        """The board that the player means: the one that is coming, if there is one."""
+        return self._coming or self.board
+
+    @property
+    def _all(self) -> list[Board]:
+        return [*self.past, self.board, *filter(None, [self._coming])]
+
+    def _sum(self, counter: str) -> int:
+        return sum(int(board.chain.engine[counter]) for board in self._all)
+
+    def _field(self, name: str) -> int:
+        return address_of(self.door.stage) + STAGE.fields[name][1]
+
+
+def _cost_ns(board: Board) -> float:
+    """What a period of the board takes at the levels that are heard."""
+    count = len(board.chain.blocks)
+    return board.model.cost_ns(board.chain.block_records["audible"][:count].tolist())

@@ -1,0 +1,78 @@
+"""What the player has set: every knob and every switch of a chain, passed to the engine all at once.
+
+Rules kept here:
+* Each `post` passes a complete set, so knobs and switches that change together are heard from the same period on.
+* One thread posts at a time. The engine takes the newest set; sets in between may never be heard.
+* Values are checked here, in the Param's unit and range; a fault is a ValueError that says what is allowed.
+"""
+
+import numpy as np
+
+from .block import Param
+from .chain import Chain
+from .compiled.memory import swap
+from .compiled.native import address_of
+from .layout import ENGINE, FRESH
+
+BACK = 2  # the set that is written to first: the engine begins with 0, and 1 lies between
+
+
+class Switchboard:
+    """The knobs and switches of one chain, by the blocks' ids."""
+
+    def __init__(self, chain: Chain):
+        self._chain = chain
+        self._index = {block.id: index for index, block in enumerate(chain.blocks)}
+        self._back = BACK
+        self._set = chain.settings[BACK].copy()
+        self._swap = swap.from_python()
+        self._middle = address_of(chain.engine) + ENGINE.fields["settings_middle"][1]
+
+    def value(self, block_id: str, param: str) -> float:
+        """What a knob was last turned to, in its Param's unit."""
+        return float(self._set[self._place(block_id, param)[0]])
+
+    def is_enabled(self, block_id: str) -> bool:
+        return bool(self._set[self._start(block_id)])
+
+    @property
+    def enabled(self) -> tuple[bool, ...]:
+        """Of each block of the chain, in its order."""
+        return tuple(bool(self._set[start]) for start in self._starts)
+
+    def turn(self, block_id: str, param: str, value: float) -> None:
+        """Turn a knob; it is heard after the next `post`. ValueError: no such knob, or outside its range."""
+        place, knob = self._place(block_id, param)
+        if not knob.low <= value <= knob.high:
+            unit = f" {knob.unit}" if knob.unit else ""
+            raise ValueError(f"{block_id}.{param}: {value:g} is outside {knob.low:g} to {knob.high:g}{unit}")
+        self._set[place] = value
+
+    def switch(self, block_id: str, enabled: bool) -> None:
+        """Switch a block on or off; it is heard after the next `post`."""
+        self._set[self._start(block_id)] = enabled
+
+    def post(self) -> None:
+        """Pass everything to the engine."""
+        self._chain.settings[self._back] = self._set
+        self._back = self._swap(self._middle, self._back | FRESH) & ~FRESH
+
+    @property
+    def _starts(self) -> np.ndarray:
+        return self._chain.block_records["settings_at"][: len(self._chain.blocks)]
+
+    def _block_index(self, block_id: str) -> int:
+        if block_id not in self._index:
+            raise ValueError(f"no block {block_id!r}; there are {', '.join(self._index)}")
+        return self._index[block_id]
+
+    def _start(self, block_id: str) -> int:
+        return int(self._starts[self._block_index(block_id)])
+
+    def _place(self, block_id: str, name: str) -> tuple[int, Param]:
+        params = self._chain.blocks[self._block_index(block_id)].declared.params
+        for offset, param in enumerate(params):
+            if param.name == name:
+                return self._start(block_id) + 1 + offset, param
+        names = ", ".join(param.name for param in params)
+        raise ValueError(f"{block_id} has no knob {name!r}; it has {names or 'none'}")
