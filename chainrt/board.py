@@ -1,7 +1,7 @@
 """A board: a preset ready to be played, with its tables, the loop around its engine and the player's settings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from .calibrate import cost_table, fidelity_table
 from .chain import Chain, ChainBlock, CostTable
 from .control import Control, chain_model
 from .preset import Preset
-from .scheduler import POLICIES, ChainModel
+from .scheduler import POLICIES, BlockModel, ChainModel
 from .switchboard import Switchboard
 
 
@@ -19,6 +19,21 @@ class Board:
     model: ChainModel
     control: Control
     switchboard: Switchboard
+
+    def change(self, budget: float) -> None:
+        """Tell the policy the budget (share of the deadline), and which blocks are bypassed and thus cost nothing."""
+        self.control.change(_without_bypassed(self.model, self.switchboard), budget)
+
+
+def _without_bypassed(model: ChainModel, switchboard: Switchboard) -> ChainModel:
+    """The same chain with the bypassed blocks costing and gaining nothing, at any level."""
+
+    def free(block: BlockModel) -> BlockModel:
+        nothing = (0.0,) * len(block.call_ns)
+        return replace(block, call_ns=nothing, frame_ns=nothing, utility=nothing)
+
+    pairs = zip(model.blocks, switchboard.enabled, strict=True)
+    return replace(model, blocks=tuple(block if enabled else free(block) for block, enabled in pairs))
 
 
 def make_board(
@@ -42,4 +57,6 @@ def make_board(
     table = costs(chain)
     chain.set_costs(table)
     model = chain_model(chain, table, fidelity_table(chain, guitar))
-    return Board(chain, model, Control(chain, POLICIES[policy](model, budget)), Switchboard(chain))
+    switchboard = Switchboard(chain)
+    control = Control(chain, POLICIES[policy](_without_bypassed(model, switchboard), budget))
+    return Board(chain, model, control, switchboard)

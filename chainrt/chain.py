@@ -262,7 +262,6 @@ class Chain:
         record["audible"] = record["wanted"] = record["target"] = block.allowed[-1]
         record["warm"] = -1
         record["enabled"], record["faded_in"] = 1, BYPASS_FRAMES
-        record["tail"] = round(block.declared.tail_ms / 1000 * self.rate)
         if block.latency:
             record["latency"] = block.latency
             record["dry"] = address_of(self._own(aligned_zeros((len(planes), block.latency), np.float32)))
@@ -303,7 +302,7 @@ class Chain:
         numbers = []
         for record, block in zip(self.block_records, self.blocks, strict=False):
             record["settings_at"], record["knob_count"] = len(numbers), len(block.declared.params)
-            numbers += [block.spec.enabled, *(block.knobs[param.name] for param in block.declared.params)]
+            numbers += [block.spec.enabled, 0, *(block.knobs[param.name] for param in block.declared.params)]
         self.settings = self._own(aligned_zeros((3, max(1, len(numbers))), np.float64))
         self.settings[:, : len(numbers)] = numbers
         self.engine["settings"], self.engine["settings_size"] = address_of(self.settings), self.settings.shape[1]

@@ -75,9 +75,9 @@ class Control:
                 self._post(plan)
         return changes
 
-    def set_budget(self, budget: float) -> None:
-        """Change the share of the deadline that may be used. ValueError: not above 0 and at most 1."""
-        self._policy.set_budget(budget)
+    def change(self, model: ChainModel, budget: float) -> None:
+        """The chain costs something else from now on, or the budget is another: a share of the deadline, 0 to 1."""
+        self._policy.change(model, budget)
 
     @property
     def _period_s(self) -> float:

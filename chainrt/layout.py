@@ -59,14 +59,14 @@ BLOCK = np.dtype(
         ("enabled", "i8"),  # 1: shall be heard; 0: bypassed
         ("faded_in", "i8"),  # frames of the crossfade from dry to this block that are done
         ("idle", "i8"),  # 1: bypassed and rung out, so that it does not run at all
-        ("tail", "i8"),  # frames of quiet after which its tail has rung out; 0: a bypass cuts it
-        ("quiet", "i8"),  # frames for which it has been quiet, bypassed
+        ("tail", "i8"),  # frames that it rings on after it was bypassed; 0: a bypass cuts it
+        ("ringing", "i8"),  # frames for which it has rung on
         ("latency", "i8"),  # frames by which its output lags, and so does what goes around it
         ("dry", "i8"),  # address of the delay for what goes around it: a ring of `latency` a channel, side by side
         ("dry_position", "i8"),  # where the rings go on
         # what the player has set
         ("knob_count", "i8"),
-        ("settings_at", "i8"),  # where in a set of settings its own begin: enabled, then each knob
+        ("settings_at", "i8"),  # where in a set of settings its own begin: enabled, tail, then each knob
     ]
 )
 
@@ -125,7 +125,7 @@ ENGINE = np.dtype(
         ("posted", "i8"),  # plans put into the mailbox; written by the control thread
         ("taken", "i8"),  # plans taken out of it; written by the engine
         # the triple buffer: the player's settings, all at once
-        ("settings", "i8"),  # address of three sets of float64: per block enabled (0 or 1), then its knobs
+        ("settings", "i8"),  # address of three sets of float64: per block enabled (0 or 1), tail (frames), its knobs
         ("settings_size", "i8"),  # numbers in a set
         ("settings_middle", "i8"),  # the set that is passed on, and FRESH if it is newer than the engine's
         ("settings_front", "i8"),  # the engine's own set

@@ -116,6 +116,7 @@ class Session:
         with self._lock:
             self._front.switchboard.switch(block_id, not on)
             self._front.switchboard.post()
+            self._front.change(self._budget)
 
     def scene(self, name: str) -> None:
         """Set all knobs and switches of a scene of the preset, in one period. ValueError: no such scene."""
@@ -125,7 +126,9 @@ class Session:
     def set_budget(self, share: float) -> None:
         """Change the share of the deadline that may be used, above 0 and at most 1. ValueError."""
         with self._lock:
-            self._front.control.set_budget(share)
+            if not 0 < share <= 1:
+                raise ValueError(f"budget {share:g} is not above 0 and at most 1")
+            self._front.change(share)
             self._budget = share
 
     def load(self, preset_path: str) -> None:
@@ -212,10 +215,13 @@ class Session:
             load_mean=meter.cost_ns.mean / chain.deadline_ns,
             load_p99=meter.cost_ns.quantile(0.99) / chain.deadline_ns,
             knobs=tuple(
-                Knob(p.name, p.unit, p.low, p.high, p.default, switchboard.value(block.id, p.name), p.help)
+                Knob(p.name, p.unit, p.low, p.high, p.default, switchboard.value(block.id, p.name), p.choices, p.help)
                 for p in block.declared.params
             ),
-            readings={},
+            readings={
+                reading.name: (value, reading.unit)
+                for reading, value in zip(block.declared.readings, chain.readings(index).values(), strict=True)
+            },
         )
 
     # the control thread

@@ -20,6 +20,8 @@ class Knob:
     high: float
     default: float
     value: float
+    choices: tuple[str, ...]
+    """Names of the positions of a switch, whose value is the number of one; a knob has none."""
     help: str
 
 
@@ -45,8 +47,8 @@ class BlockView:
     """Its cost since it began to play."""
     load_p99: float
     knobs: tuple[Knob, ...]
-    readings: Mapping[str, float]
-    """What the block itself shows, such as a tuner's pitch; most show nothing."""
+    readings: Mapping[str, tuple[float, str]]
+    """What the block itself finds out, such as a tuner's pitch: name -> (value, unit); most find out nothing."""
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ Rules kept here:
 import numpy as np
 
 from .block import Param
-from .chain import Chain
+from .chain import Chain, ChainBlock
 from .compiled.memory import swap
 from .compiled.native import address_of
 from .layout import ENGINE, FRESH
 
 BACK = 2  # the set that is written to first: the engine begins with 0, and 1 lies between
+ENABLED, TAIL, KNOBS = 0, 1, 2  # where they stand in a block's part of a set
+HEARD_SECONDS = 0.1  # tails longer than this ring out after a bypass
 
 
 class Switchboard:
@@ -33,12 +35,12 @@ class Switchboard:
         return float(self._set[self._place(block_id, param)[0]])
 
     def is_enabled(self, block_id: str) -> bool:
-        return bool(self._set[self._start(block_id)])
+        return bool(self._set[self._start(block_id) + ENABLED])
 
     @property
     def enabled(self) -> tuple[bool, ...]:
         """Of each block of the chain, in its order."""
-        return tuple(bool(self._set[start]) for start in self._starts)
+        return tuple(bool(self._set[start + ENABLED]) for start in self._starts)
 
     def turn(self, block_id: str, param: str, value: float) -> None:
         """Turn a knob; it is heard after the next `post`. ValueError: no such knob, or outside its range."""
@@ -50,7 +52,18 @@ class Switchboard:
 
     def switch(self, block_id: str, enabled: bool) -> None:
         """Switch a block on or off; it is heard after the next `post`."""
-        self._set[self._start(block_id)] = enabled
+        start, block = self._start(block_id), self._chain.blocks[self._block_index(block_id)]
+        self._set[start + ENABLED] = enabled
+        self._set[start + TAIL] = 0 if enabled else self._tail_frames(block, start)
+
+    def _tail_frames(self, block: ChainBlock, start: int) -> int:
+        """How long a block rings on as its knobs are set now; 0 if that is too short to be heard."""
+        p = block.knobs.copy()
+        for offset, param in enumerate(block.declared.params):
+            p[param.name] = self._set[start + KNOBS + offset]
+        if block.declared.tail(p) <= HEARD_SECONDS:
+            return 0
+        return round(block.declared.tail_seconds(p, block.levels) * self._chain.rate)
 
     def post(self) -> None:
         """Pass everything to the engine."""
@@ -73,6 +86,6 @@ class Switchboard:
         params = self._chain.blocks[self._block_index(block_id)].declared.params
         for offset, param in enumerate(params):
             if param.name == name:
-                return self._start(block_id) + 1 + offset, param
+                return self._start(block_id) + KNOBS + offset, param
         names = ", ".join(param.name for param in params)
         raise ValueError(f"{block_id} has no knob {name!r}; it has {names or 'none'}")

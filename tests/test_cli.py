@@ -105,6 +105,7 @@ def test_the_report_has_the_keys_and_kinds_that_scripts_rely_on(folder, capsys):
         "misses": int,
         "unavoidable_misses": int,
         "longest_miss_run": int,
+        "lost_periods": int,
         "load": dict,
         "utility": NUMBER,
         "level_changes": int,
@@ -410,9 +411,9 @@ def test_compiling_is_one_line_on_standard_error_and_nothing_when_all_is_at_hand
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("moment", ["cost_table", "Chain"])
+@pytest.mark.parametrize("moment", ["cost_table", "make_board"])
 def test_control_c_before_the_first_sound_ends_quietly(moment, folder, capsys, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(import_module("chainrt.cli.run"), moment, interrupt)

@@ -72,19 +72,26 @@ def test_meters_count_loads_costs_and_the_periods_at_each_level():
     spent["measured_ns"][:, 0] = 10
     spent["measured_ns"][:, 1] = [50, 60, 70, 80, 90]
     spent["audible"][:, 1] = [2, 2, 0, 0, 2]
-    meters.add(periods[:2], spent[:2])
-    meters.add(periods[2:], spent[2:])
+    meters.add(periods[:2], spent[:2], 0.1)
+    meters.add(periods[2:], spent[2:], 0.2)
     assert (meters.load_ns.mean, meters.load_ns.max, meters.load_ns.count) == (400, 1000, 5)
     assert [block.cost_ns.mean for block in meters.blocks] == [10, 70]
     assert [block.cost_ns.max for block in meters.blocks] == [10, 90]
     assert [block.periods_at.tolist() for block in meters.blocks] == [[5], [2, 0, 3]]
     assert (meters.changes, meters.lost_periods) == ([], 0)
+    assert [(tick.time_s, tick.load_ns, tick.most_ns) for tick in meters.recent] == [
+        (0.1, 150, 200),
+        (0.2, 1700 / 3, 1000),
+    ]
+    last, both = meters.recent_mean(1), meters.recent_mean(100)
+    assert (last.load_ns, last.cost_ns.tolist()) == (1700 / 3, [10, 80])
+    assert (both.time_s, both.most_ns, both.cost_ns.tolist()) == (0.2, 1000, [10, (55 + 80) / 2])
 
 
 def test_two_meters_share_nothing():
     one, other = Meters([2]), Meters([2])
     one.changes.append(LevelChange(1.0, 0, 1, 0, ""))
-    one.add(np.ones(1, PERIOD), np.ones((1, 1), SPENT))
+    one.add(np.ones(1, PERIOD), np.ones((1, 1), SPENT), 0.1)
     assert other.changes == []
     assert other.blocks[0].periods_at.tolist() == [0, 0]
     assert other.load_ns.count == 0

@@ -4,7 +4,7 @@ Rules kept here:
 * On and off are crossfades of BYPASS_FRAMES between the block and what goes around it. What goes around lags as much
   as the block does, so the chain's latency never changes.
 * A block with a tail (an echo, a reverb) is switched at its input: it hears no more, and what it still has to say is
-  heard until it has been quiet for `tail` frames. Any other block is switched at its output.
+  heard for `tail` frames more. Any other block is switched at its output.
 * A block that is off and has rung out does not run: time stands still for it and its levels, and it costs a copy at
   most.
 """
@@ -15,7 +15,6 @@ from .levels import run_block
 from .planes import FLOAT_BYTES, compiled, plane
 
 BYPASS_FRAMES = 384  # length of the crossfade: 8 ms at 48 kHz
-QUIET = 1e-5  # peak below which a tail is quiet: -100 dB
 
 
 @compiled
@@ -55,17 +54,14 @@ def fade_input(block, frames):
 
 @compiled
 def mix(engine, block, frames):
-    """The block and what goes around it, each with its share. Returns the peak of the block's own output."""
-    peak = 0.0
+    """The block and what goes around it, each with its share."""
     for channel in range(block.channels):
         sound = plane(block.right if channel else block.left, frames)
         dry = plane(engine.dry_right if channel else engine.dry_left, frames)
         for i in range(frames):
             share = np.float32(share_at(block, i))
-            peak = max(peak, abs(sound[i]))
             wet = sound[i] if block.tail > 0 else share * sound[i]
             sound[i] = wet + (np.float32(1.0) - share) * dry[i]
-    return peak
 
 
 @compiled
@@ -96,14 +92,13 @@ def run_switched(engine, block, frames):
     if engine.silent == 0 and block.tail > 0:
         fade_input(block, frames)
     expected = run_block(engine, block, frames)
-    peak = 0.0
     if engine.silent == 0:
-        peak = mix(engine, block, frames)
+        mix(engine, block, frames)
     if block.enabled == 1:
         block.faded_in = min(BYPASS_FRAMES, block.faded_in + frames)
-        block.quiet = 0
-        return expected
-    block.faded_in = max(0, block.faded_in - frames)
-    block.quiet = block.quiet + frames if peak < QUIET and block.faded_in == 0 else 0
-    block.idle = 1 if block.faded_in == 0 and block.quiet >= block.tail else 0
+        block.ringing = 0
+    else:
+        block.ringing = block.ringing + frames if block.faded_in == 0 else 0
+        block.faded_in = max(0, block.faded_in - frames)
+        block.idle = 1 if block.faded_in == 0 and block.ringing >= block.tail else 0
     return expected

@@ -45,6 +45,7 @@ def take_settings(engine, blocks):
     for index in range(engine.block_count):
         block = blocks[index]
         block.enabled = 1 if settings[block.settings_at] != 0.0 else 0
+        block.tail = int(settings[block.settings_at + 1])
         knobs = carray(pointer(block.knobs + KNOBS_OFFSET), block.knob_count, np.float32)
         for knob in range(block.knob_count):
-            knobs[knob] = settings[block.settings_at + 1 + knob]
+            knobs[knob] = settings[block.settings_at + 2 + knob]
