@@ -111,6 +111,15 @@ class Level:
     """Which kind of arithmetic its work is, one of FAMILIES."""
     latency: int = 0
     """Frames by which its output lags; the same for all levels of a block. The chain makes up for it in lanes."""
+    rest_after: int | None = None
+    """Frames of an unchanging input after which neither the output nor anything that shapes it changes any more, bit
+    for bit, gliding knobs included. The engine then rests (engine/rest.py). None: one cannot be sure."""
+    fed_back: Callable[[Sequence[np.ndarray]], np.ndarray] | None = None
+    """From a state: the float32 memory that the level feeds back to itself, for a level that never forgets for certain.
+    `rest_after` is then about everything else."""
+    clock: Callable[[Sequence[np.ndarray]], np.ndarray] | None = None
+    """From a state: its count of frames, int64 (), if the level does not do the same in every frame. The kernel counts
+    on; the engine sets it where it left frames out. Of zeros such a level makes one value, whatever the time."""
 
 
 @dataclass(eq=False)

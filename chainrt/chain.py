@@ -265,17 +265,32 @@ class Chain:
         if block.latency:
             record["latency"] = block.latency
             record["dry"] = address_of(self._own(aligned_zeros((len(planes), block.latency), np.float32)))
+        record["knob_floats"] = 1 + len(block.declared.params)
+        record["knobs_seen"] = address_of(self._own(aligned_zeros(int(record["knob_floats"]), np.float32)))
         memory = max(level.memory for level in block.levels)
         if len(levels) > 1:
             record["kept_size"] = memory + 2 * self.frames + FADE_FRAMES
             record["kept"] = address_of(self._own(aligned_zeros((len(planes), record["kept_size"]), np.float32)))
         for level_record, level in zip(levels, block.levels, strict=True):
             level_record["memory"] = level.memory
-            for side in range(1 if block.declared.channels == 2 else len(planes)):
+            level_record["rest_after"] = -1 if level.rest_after is None else level.rest_after
+            level_record["settled"] = level.fed_back is None
+            for side in ("left", "right")[: 1 if block.declared.channels == 2 else len(planes)]:
                 state = self._own(settled_state(block, level))
-                level_record["right" if side else "left"] = address_of(state[0])
-                if side == 0:
+                self._fill_state(level_record, side, level, state)
+                if side == "left":
                     self._states[index].append(state[0])
+
+    def _fill_state(self, record, side: str, level: Level, state: Sequence[np.ndarray]):
+        """Where the state of one channel lies, and what in it is needed to rest."""
+        record[side] = address_of(state[0])
+        if level.clock:
+            record[f"clock_{side}"] = address_of(level.clock(state))
+        if level.fed_back:
+            fed_back = level.fed_back(state)
+            record[f"fed_back_{side}"] = address_of(fed_back)
+            record["fed_back_floats"] = fed_back.size
+            record["frame_ago"] = address_of(self._own(aligned_zeros((2, fed_back.size), np.float32)))
 
     def _finish(self, ends: list[int]):
         engine, count = self.engine, len(self.blocks)
@@ -338,8 +353,9 @@ class Chain:
             self.engine[name] = 0
         for name in ("unavoidable", "miss_run", "longest_miss_run"):
             self.engine[name] = 0
+        self.block_records["still"] = self.block_records["arrived"] = 0
         for levels in self.level_records:
-            levels["behind"], levels["fresh"], levels["running"] = 0, levels["memory"], 0
+            levels["behind"], levels["fresh"], levels["running"], levels["calm"] = 0, levels["memory"], 0, 0
 
     def readings(self, index: int) -> dict[str, float]:
         """What block `index` has found out by now, in the units of its Readings; of a mono kernel, on the left.

@@ -6,6 +6,8 @@ engine wrote since the last time, asks the policy, and puts its plan into the ma
 Rules kept here:
 * No clock: time is the number of periods played.
 * One plan at a time: while the engine has not taken the last one, the next is not posted but asked for again.
+* A period in which more than half of the work was spared by rest says little about the machine's speed: the policy
+  does not see it.
 * The engine may be far ahead when Python was starved. It goes on with its last plan; records that were overwritten
   meanwhile are counted as lost.
 """
@@ -94,9 +96,10 @@ class Control:
 
     def _observation(self, spent: np.ndarray) -> Observation:
         last = spent[-1]
+        worked = spent["expected_ns"].sum(axis=1) >= spent["rested_ns"].sum(axis=1)
         return Observation(
-            measured_ns=spent["measured_ns"],
-            expected_ns=spent["expected_ns"],
+            measured_ns=spent["measured_ns"][worked],
+            expected_ns=spent["expected_ns"][worked],
             audible=tuple(int(level) for level in last["audible"]),
             ready=tuple(
                 tuple(bool(bits >> level & 1) for level in range(len(block.levels)))

@@ -44,6 +44,11 @@ def smoothing(ms, rate):
     return 1.0 - math.exp(-1000.0 / (ms * rate))
 
 
+def arrived_after(ms, rate):
+    """Frames after which a glide with `smoothing(ms, rate)` stands still, bit for bit: 53 bits' worth of e-folds."""
+    return math.ceil(53 * math.log(2) * ms * rate / 1000.0)
+
+
 @njit(error_model="numpy")
 def glide_from(memory, goal):
     """Where a gliding knob stands: at its `memory`, or at once at its `goal` when the state is fresh (memory 0).

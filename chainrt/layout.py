@@ -33,6 +33,18 @@ LEVEL = np.dtype(
         ("running", "i8"),  # 1 if it ran in the last period
         ("call_ns", "f8"),  # expected cost of one call, and ...
         ("frame_ns", "f8"),  # ... of one frame, all channels together
+        # rest: see engine/rest.py
+        ("rest_after", "i8"),  # frames of an unchanging input after which it repeats itself; -1: never
+        ("calm", "i8"),  # frames of an unchanging input that it has heard up to the present
+        ("settled", "i8"),  # 1 if what it feeds back to itself does not change any more, or if there is none
+        ("last_left", "f8"),  # its last output
+        ("last_right", "f8"),
+        ("fed_back_left", "i8"),  # addresses of the floats that it feeds back to itself, or 0
+        ("fed_back_right", "i8"),
+        ("fed_back_floats", "i8"),  # how many there are in each
+        ("frame_ago", "i8"),  # address: the same floats, left then right, as they were a frame ago
+        ("clock_left", "i8"),  # addresses of the state's own count of frames, or 0: the engine sets it
+        ("clock_right", "i8"),
     ]
 )
 
@@ -67,6 +79,14 @@ BLOCK = np.dtype(
         # what the player has set
         ("knob_count", "i8"),
         ("settings_at", "i8"),  # where in a set of settings its own begin: enabled, tail, then each knob
+        ("arrived", "i8"),  # frames that have come in so far, those of the present period included
+        # rest: see engine/rest.py
+        ("still", "i8"),  # frames for which the input has not changed, nor any knob
+        ("held_left", "i8"),  # the bits of the last input
+        ("held_right", "i8"),
+        ("knob_floats", "i8"),  # at the beginning of `knobs`: the rate and the knobs
+        ("knobs_seen", "i8"),  # address: the same floats, as they were when the input last did not change
+        ("rested_ns", "f8"),  # what the levels that rested in this period would have cost
     ]
 )
 
@@ -74,6 +94,7 @@ SPENT = np.dtype(
     [
         ("measured_ns", "f8"),  # what one block took in one period
         ("expected_ns", "f8"),  # what the cost table says for the work it did, muted levels included
+        ("rested_ns", "f8"),  # what it says for the work that rest spared
         ("audible", "i8"),  # the level that was heard at the end of the period
         ("ready", "i8"),  # bit i: level i could be made audible at once
     ]

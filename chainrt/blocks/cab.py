@@ -13,7 +13,7 @@ from numba import njit
 
 from ..audiofile import read_mono
 from ..block import File, Level, Param, block
-from ..dsp import gain, glide_from, make_finite, smoothing
+from ..dsp import arrived_after, gain, glide_from, make_finite, smoothing
 from ..errors import ModelError
 
 TAPS = 2048  # the most that is kept: 43 ms at 48 kHz, a close microphone and the first of the room
@@ -83,4 +83,5 @@ def prepare(p, settings):
         ir[-FADED:] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(1, FADED + 1) / FADED)
     p["ir"][: len(ir)] = ir
     p["taps"] = len(ir)
-    return (Level("full", len(ir), len(ir) - 1, cab.new_state, family="convolution"),)
+    rest_after = len(ir) - 1 + arrived_after(GLIDE_MS, settings.rate)
+    return (Level("full", len(ir), len(ir) - 1, cab.new_state, family="convolution", rest_after=rest_after),)

@@ -8,10 +8,13 @@ from ..block import File, Level, Param, Settings, block
 from ..compiled.call import call3
 from ..compiled.memory import address
 from ..compiled.native import address_of, aligned_zeros
-from ..dsp import gain, glide_from, make_finite, smoothing
+from ..dsp import arrived_after, gain, glide_from, make_finite, smoothing
 from ..errors import Fault, ModelError
-from ..nam.architectures import pack
+from ..nam.architectures import forgets, pack
 from ..nam.levels import load
+from ..nam.lstm import LSTM
+
+GLIDE_MS = 10.0  # a turned knob arrives this fast
 
 
 @block(
@@ -30,9 +33,9 @@ from ..nam.levels import load
     work=0,
 )
 def nam(p, s, x, n):
-    """Play x[0:n] through the network in place. Gains glide over 10 ms, so a turned knob does not click."""
+    """Play x[0:n] through the network in place. Gains glide, so a turned knob does not click."""
     make_finite(x, n)
-    glide = smoothing(10.0, p.rate)
+    glide = smoothing(GLIDE_MS, p.rate)
     goal = gain(p.input)
     before = glide_from(s.input, goal)
     for i in range(n):
@@ -59,10 +62,10 @@ def levels_of_model(p, settings: Settings) -> tuple[Level, ...]:
                 path="sample_rate",
             )
         )
-    return tuple(_level(level.name, pack(level.network)) for level in model.levels)
+    return tuple(_level(level.name, pack(level.network), settings.rate) for level in model.levels)
 
 
-def _level(name: str, packed) -> Level:
+def _level(name: str, packed, rate: float) -> Level:
     def new_state():
         memory = packed.new_state()
         s = aligned_zeros((), nam.state)
@@ -70,4 +73,14 @@ def _level(name: str, packed) -> Level:
         return (s, *memory)
 
     network = packed.network
-    return Level(name, network.multiply_adds, network.receptive_field, new_state, packed.natives, "network")
+    settled = network.receptive_field + arrived_after(GLIDE_MS, rate)
+    return Level(
+        name,
+        network.multiply_adds,
+        network.receptive_field,
+        new_state,
+        packed.natives,
+        "network",
+        rest_after=settled if forgets(network) or isinstance(network, LSTM) else None,
+        fed_back=(lambda state: state[2]) if isinstance(network, LSTM) else None,
+    )

@@ -4,8 +4,8 @@
 periods from memory to memory, paced by the clock or as fast as it can.
 
 One room each: `one_period` (the whole), `mail` (plans and settings in), `program` (the chain's steps), `bypass` (a
-block's switch), `levels` (one block and what it does on the side), `count` (the clock and the meters), `stage` (one
-engine takes another's place), `many_periods`, `planes` (memory as arrays).
+block's switch), `levels` (one block and what it does on the side), `rest` (what need not be computed), `count` (the
+clock and the meters), `stage` (one engine takes another's place), `many_periods`, `planes` (memory as arrays).
 
 Rules kept here:
 * Nothing waits, allocates, raises or touches the interpreter. Faults are counted.

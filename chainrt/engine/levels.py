@@ -12,25 +12,12 @@ Rules kept here:
 import numpy as np
 from numba import carray
 
-from ..compiled.call import call4, call5
 from ..compiled.memory import pointer
 from ..layout import LEVEL
 from .planes import FLOAT_BYTES, compiled, plane
+from .rest import call_kernel, call_or_rest, count_still
 
 FADE_FRAMES = 128  # length of the crossfade between two levels: 2.7 ms at 48 kHz
-
-
-@compiled
-def call_kernel(engine, block, level, left, right, frames):
-    """Let one level of a block play over planes at addresses, in place. Returns the expected nanoseconds."""
-    if engine.silent == 0:
-        if block.stereo == 1:
-            call5(block.kernel, block.knobs, level.left, left, right, frames)
-        else:
-            call4(block.kernel, block.knobs, level.left, left, frames)
-            if block.channels == 2:
-                call4(block.kernel, block.knobs, level.right, right, frames)
-    return level.call_ns + frames * level.frame_ns
 
 
 @compiled
@@ -70,11 +57,23 @@ def hear(engine, block, level, frames):
     while frames > 0:
         now = min(frames, engine.most_frames)
         recall_input(engine, block, level.behind, now)
-        expected += call_kernel(engine, block, level, engine.scratch_left, right, now)
+        time = block.arrived - level.behind
+        if now == level.behind:
+            expected += call_or_rest(engine, block, level, engine.scratch_left, right, now, time)
+        else:
+            expected += call_kernel(engine, block, level, engine.scratch_left, right, now, time)
         level.behind -= now
         level.fresh += now
         frames -= now
     return expected
+
+
+@compiled
+def leave_a_gap(level, behind):
+    """Give up what lies further back: the level goes on to hear from `behind` frames before the present."""
+    level.behind = behind
+    level.fresh = 0
+    level.calm = 0
 
 
 @compiled
@@ -92,8 +91,7 @@ def run_muted(engine, block, level, frames):
     if level.running == 0 or block.replay == 0:
         reach = (level.memory + frames) * block.replay // (frames + block.replay)
         if level.behind - frames > reach:  # too far back to be worth hearing it all: leave a gap
-            level.behind = frames + reach
-            level.fresh = 0
+            leave_a_gap(level, frames + reach)
     level.running = 1
     allowed = frames + block.replay
     if level.behind > allowed:
@@ -121,8 +119,11 @@ def crossfade(engine, block, frames):
 def run_block(engine, block, frames):
     """One block for one period, with all it does on the side. Returns the expected nanoseconds."""
     levels = carray(pointer(block.levels), block.level_count, LEVEL)
+    now = block.arrived
+    block.arrived += frames
+    count_still(engine, block, frames)
     if block.level_count == 1:
-        return call_kernel(engine, block, levels[0], block.left, block.right, frames)
+        return call_or_rest(engine, block, levels[0], block.left, block.right, frames, now)
     keep_input(engine, block, frames)
     if block.faded == 0:
         block.target = block.wanted
@@ -132,15 +133,14 @@ def run_block(engine, block, frames):
         if index != block.target and index != block.warm:
             level.running = 0
         if level.behind > block.kept_size - frames:  # more than is kept: what it knew is worthless
-            level.behind = block.kept_size - frames
-            level.fresh = 0
+            leave_a_gap(level, block.kept_size - frames)
     expected = 0.0
     if block.warm >= 0 and block.warm != block.audible and block.warm != block.target:
         expected += run_muted(engine, block, levels[block.warm], frames)
     if block.target != block.audible:
         expected += run_muted(engine, block, levels[block.target], frames)
     audible = levels[block.audible]
-    expected += call_kernel(engine, block, audible, block.left, block.right, frames)
+    expected += call_or_rest(engine, block, audible, block.left, block.right, frames, now)
     audible.behind = 0
     audible.fresh = min(audible.fresh + frames, audible.memory)
     audible.running = 1

@@ -73,17 +73,19 @@ def run_program(engine, frames):
                 before = clock(engine)
             continue
         block = blocks[step.block]
+        block.rested_ns = 0.0
         expected = run_switched(engine, block, frames)
         if engine.virtual == 1:
             factor, stall = weather[0] * weather[2 + 2 * step.block], weather[3 + 2 * step.block]
             engine.now_ns += expected * factor + stall
             floor += smallest_ns(blocks, step.block, frames) * factor + stall
         else:
-            floor += smallest_ns(blocks, step.block, frames)
+            floor += min(smallest_ns(blocks, step.block, frames), expected)
         after = clock(engine)
         note = spent[step.block]
         note.measured_ns = after - before
         note.expected_ns = expected
+        note.rested_ns = block.rested_ns
         note.audible = block.audible
         note.ready = ready_bits(block)
         measured_all += after - before

@@ -43,6 +43,13 @@ def parse(document: Document) -> Any:
     return ARCHITECTURES[document.architecture].parse(document)
 
 
+def forgets(network: Any) -> bool:
+    """True if nothing further back than the receptive field shapes the output at all: no LSTM is in it."""
+    if isinstance(network, wavenet.WaveNet) and network.condition is not None:
+        return forgets(network.condition)
+    return not isinstance(network, lstm.LSTM)
+
+
 def pack(network: Any) -> Any:
     """The packed form of any network."""
     return next(one for one in ARCHITECTURES.values() if isinstance(network, one.network)).pack(network)
