@@ -86,7 +86,7 @@ def test_playing_silence_and_playing_again_sound_bit_for_bit_as_if_all_were_comp
     if frames > 7:  # else the ring of records is too short for all periods
         assert not rested(other).any()
         slim = [index for index, block in enumerate(one.chain.blocks) if block.spec.kind in ("nam", "cab")]
-        assert (rested(one)[:, slim].mean(axis=0) > 0.2).all()
+        assert (rested(one)[:, slim].mean(axis=0) > 0.1).all()
         sounding = rested(one)[: 3000 // frames]
         assert not sounding.any()
 
@@ -109,7 +109,7 @@ def test_a_constant_that_is_not_zero_is_silence_too(decks):
     one, other = decks(EVERY_KIND, signal)
     for deck in (one, other):
         deck.play(len(signal) // FRAMES)
-    assert rested(one)[:, 1].mean() > 0.3
+    assert rested(one)[:, 1].mean() > 0.2
     assert np.array_equal(one.output, other.output)
 
 
