@@ -32,6 +32,9 @@ UNITS = {
     "Hz": {"Hz": 1.0, "kHz": 1000.0},
     "ms": {"ms": 1.0, "s": 1000.0},
     "%": {"%": 1.0},
+    "st": {"st": 1.0, "ct": 0.01},
+    "ct": {"ct": 1.0, "st": 100.0},
+    "oct": {"oct": 1.0},
     "": {"": 1.0},
 }
 """Unit of a Param -> what may be written in a preset, and how much of the Param's unit that is."""
@@ -43,7 +46,10 @@ FAMILIES = ("effect", "convolution", "network")
 
 @dataclass(frozen=True)
 class Param:
-    """A knob: `name`, `unit` (a key of UNITS), smallest and largest value, and what it does."""
+    """A knob: `name`, `unit` (a key of UNITS), smallest and largest value, and what it does.
+
+    follows_tempo: a preset may also give it as a note value (1/8.), for a Param in ms or Hz.
+    """
 
     name: str
     unit: str
@@ -53,6 +59,7 @@ class Param:
     help: str = field(kw_only=True)
     choices: tuple[str, ...] = field(default=(), kw_only=True)
     """Names of the positions of a switch, see `choice`; a knob has none."""
+    follows_tempo: bool = field(kw_only=True, default=False)
 
     def __post_init__(self):
         if self.unit not in UNITS or not self.low <= self.default <= self.high:
@@ -184,6 +191,11 @@ def fading_seconds(hz: float, db: float = 200.0) -> float:
     The default is 100 dB for what the block may amplify, and 100 dB for the tail.
     """
     return db / 20 * math.log(10) / (2 * math.pi * hz)
+
+
+def loop_turns(feedback: float, db: float = 200.0) -> float:
+    """How often a sound goes round a loop with so much feedback, in %, until it has fallen by `db`; see fading_seconds."""
+    return db / 20 * math.log(10) / -math.log(min(max(abs(feedback), 0.01), 99.99) / 100)
 
 
 BLOCKS: dict[str, Block] = {}

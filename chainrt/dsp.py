@@ -1,4 +1,4 @@
-"""Small compiled helpers that blocks share: decibels, one-pole filters, knobs that glide.
+"""Small compiled helpers that blocks share: decibels, one-pole filters, knobs that glide, slow waves, tapes.
 
 Rule: call them once per period or carry their result in a local; none keeps state of its own.
 """
@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 from numba import njit
+
+SINE_1, SINE_3, SINE_5, SINE_7 = 1.5707910110721512, -0.6458928495206286, 0.07943434456113996, -0.0043330952606071005
 
 
 @njit(error_model="numpy")
@@ -65,3 +67,41 @@ def louder(now, goal, glide):
     A gain of 60 dB more, on its way by a one-pole alone, would be doubled in the first frame already.
     """
     return now + min(glide * (goal - now), 0.01 * now)
+
+
+@njit(error_model="numpy")
+def sine(cycles):
+    """sin(2 pi cycles) to 1e-6 for any number of cycles, without a branch or a call, so loops over it become vectors.
+
+    The wave is folded to a quarter of a cycle; there it is a polynomial of seventh degree (least largest error).
+    """
+    turn = cycles - np.floor(cycles + 0.5)  # -0.5 .. 0.5
+    t = 4.0 * (0.25 - abs(abs(turn) - 0.25))  # 0 .. 1 and back
+    t2 = t * t
+    return math.copysign(t * (SINE_1 + t2 * (SINE_3 + t2 * (SINE_5 + t2 * SINE_7))), turn)
+
+
+@njit(error_model="numpy")
+def next_cycle(cycles, hz, rate):
+    """Where a wave of `hz` stands one frame later, 0 to 1."""
+    cycles += hz / rate
+    return cycles - 1.0 if cycles >= 1.0 else cycles
+
+
+@njit(error_model="numpy")
+def read_tape(tape, at, delay):
+    """What a tape held `delay` frames before place `at`, between two frames by a polynomial of third order.
+
+    The tape is a ring whose length is a power of two; delay is at least 1, or 2 if nothing has been recorded at `at`
+    yet. The gain of Lagrange's polynomial is nowhere above 1, so a loop through it dies away.
+    Source: Laakso, Välimäki, Karjalainen and Laine, "Splitting the unit delay", IEEE Signal Processing Magazine 13(1),
+    1996 (Lagrange interpolation).
+    """
+    last = len(tape) - 1
+    whole = int(delay)
+    d = delay - whole  # 0: at frame `whole` back, 1: one frame further back
+    newest, new = tape[(at - whole + 1) & last], tape[(at - whole) & last]
+    old, oldest = tape[(at - whole - 1) & last], tape[(at - whole - 2) & last]
+    outer = d * (d - 1.0) / 6.0
+    inner = (d + 1.0) * (d - 2.0) / 2.0
+    return outer * ((d + 1.0) * oldest - (d - 2.0) * newest) + inner * ((d - 1.0) * new - d * old)

@@ -4,20 +4,13 @@ import numpy as np
 import pytest
 import soundfile
 from blockplay import RATE_HZ, play, play_with
+from tones import db, phasor, sine
 
 import chainrt.blocks  # noqa: F401 - fills BLOCKS
 from chainrt.block import BLOCKS, Settings
 from chainrt.errors import ModelError
 
 EPSILON = float(np.finfo(np.float32).eps)
-
-
-def db(ratio):
-    return 20 * np.log10(np.abs(ratio))
-
-
-def sine(hz, frames, peak=1.0):
-    return peak * np.sin(2 * np.pi * hz * np.arange(frames) / RATE_HZ)
 
 
 def one_pole(hz, x):
@@ -30,11 +23,6 @@ def one_pole_response(hz, at_hz):
     """What that low-pass does to a sine, as a complex number."""
     a = 1 - np.exp(-2 * np.pi * hz / RATE_HZ)
     return a / (1 - (1 - a) * np.exp(-2j * np.pi * at_hz / RATE_HZ))
-
-
-def phasor(x, hz):
-    """Amplitude and phase of the sine `hz` in x, as a complex number; x must hold whole periods."""
-    return 2 * np.mean(x * np.exp(-2j * np.pi * hz * np.arange(len(x)) / RATE_HZ))
 
 
 # -- gate -----------------------------------------------------------------------------------------------------------

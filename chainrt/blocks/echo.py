@@ -1,18 +1,16 @@
 """Echo: a tape loop that repeats what was played, each time a little darker.
 
 When its knob is turned, the delay time glides as if a motor with some inertia moved the head, at most half as fast as
-the tape runs: the pitch bends (down to a half, up to one and a half) and nothing clicks. Between two frames the tape
-is read with a Lagrange polynomial of third order, whose gain is nowhere above 1: with a feedback below 100 % the loop
-always dies away.
+the tape runs: the pitch bends (down to a half, up to one and a half) and nothing clicks. Reading between two
+frames amplifies nothing, so with a feedback below 100 % the loop dies away.
 
-Sources: Zölzer (ed.), DAFX, 2nd ed. 2011, chapter 2 (delay lines); Laakso, Välimäki, Karjalainen and Laine,
-"Splitting the unit delay", IEEE Signal Processing Magazine 13(1), 1996 (Lagrange interpolation).
+Source: Zölzer (ed.), DAFX, 2nd ed. 2011, chapter 2 (delay lines).
 """
 
 import math
 
 from ..block import Param, block
-from ..dsp import glide_from, make_finite, pole, smoothing
+from ..dsp import glide_from, make_finite, pole, read_tape, smoothing
 
 TAPE_FRAMES = 262144  # a power of two above 2 s at 96 kHz
 BEND = 0.5  # the most frames the delay may change in one frame
@@ -23,7 +21,7 @@ GLIDE_MS = 10.0  # the other knobs
 
 @block(
     params=[
-        Param("time", "ms", 1, 2000, default=380, help="from one repeat to the next"),
+        Param("time", "ms", 1, 2000, default=380, help="from one repeat to the next", follows_tempo=True),
         Param("feedback", "%", 0, 95, default=35, help="how much of a repeat is repeated again"),
         Param("mix", "%", 0, 100, default=25, help="0: only the guitar, 100: only the echo"),
         Param("tone", "Hz", 500, 12000, default=4000, help="treble above this fades from repeat to repeat"),
@@ -47,7 +45,6 @@ GLIDE_MS = 10.0  # the other knobs
 def echo(p, s, x, n):
     """Mix x[0:n] with its repeats, in place."""
     make_finite(x, n)
-    last = TAPE_FRAMES - 1
     delay_goal = min(p.time * p.rate / 1000.0, TAPE_FRAMES - 4.0)
     feedback_goal, mix_goal = p.feedback / 100.0, p.mix / 100.0
     delay, speed, feedback, mix = glide_from(s.delay, delay_goal), s.speed, s.feedback, s.mix
@@ -61,21 +58,14 @@ def echo(p, s, x, n):
         feedback += glide * (feedback_goal - feedback)
         mix += glide * (mix_goal - mix)
 
-        whole = int(delay)
-        d = delay - whole  # 0: at frame `whole` back, 1: one frame further back
-        newest, new = tape[(head - whole + 1) & last], tape[(head - whole) & last]
-        old, oldest = tape[(head - whole - 1) & last], tape[(head - whole - 2) & last]
-        outer = d * (d - 1.0) / 6.0
-        inner = (d + 1.0) * (d - 2.0) / 2.0
-        read = outer * ((d + 1.0) * oldest - (d - 2.0) * newest) + inner * ((d - 1.0) * new - d * old)
-
         tone_pole += glide * (tone_goal - tone_pole)
         bass_pole += glide * (bass_goal - bass_pole)
+        read = read_tape(tape, head, delay)
         treble += tone_pole * (read - treble)
         bass += bass_pole * (treble - bass)
         repeat = treble - bass
         tape[head] = x[i] + feedback * repeat
-        head = (head + 1) & last
+        head = (head + 1) & (TAPE_FRAMES - 1)
         x[i] += mix * (repeat - x[i])
     s.head, s.delay, s.speed, s.feedback, s.mix = head, delay, speed, feedback, mix
     s.treble, s.bass, s.tone_pole, s.bass_pole = treble, bass, tone_pole, bass_pole
