@@ -36,7 +36,7 @@ def envelope(x, hz):
 
 
 def delays_ms(x, hz):
-    """By how much the sine `hz` (of phase 0 at frame 0) comes late in x as it goes on, in ms: up to whole periods, and never early."""
+    """By how many ms the sine `hz`, of phase 0 at frame 0, comes late in x as it goes on; at first less than a period."""
     late = -np.unwrap(np.angle(envelope(x, hz) / -1j))
     return (late - 2 * np.pi * np.floor(late.min() / (2 * np.pi))) / (2 * np.pi * hz) * 1000
 

@@ -48,7 +48,7 @@ def phaser(p, s, x, n):
     """Mix x[0:n] with its turned self."""
     make_finite(x, n)
     stage, turned, cycles, left, corner, change = s.stage, s.turned, s.cycles, s.left, s.corner, s.change
-    centre, depth, feedback, mix, stages = glide_from(s.centre, p.centre), s.depth, s.feedback, s.mix
+    centre, depth, feedback, mix = glide_from(s.centre, p.centre), s.depth, s.feedback, s.mix
     wanted = 2 + 2 * int(p.stages)
     stages = s.stages if s.stages > 0 else wanted
     mix_goal = p.mix / 100.0 if stages == wanted else 0.0
