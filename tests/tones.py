@@ -36,7 +36,7 @@ def envelope(x, hz):
 
 
 def delays_ms(x, hz):
-    """By how many ms the sine `hz`, of phase 0 at frame 0, comes late in x as it goes on; at first less than a period."""
+    """How many ms the sine `hz`, of phase 0 at frame 0, is late in x as it goes on; less than a period at first."""
     late = -np.unwrap(np.angle(envelope(x, hz) / -1j))
     return (late - 2 * np.pi * np.floor(late.min() / (2 * np.pi))) / (2 * np.pi * hz) * 1000
 
