@@ -35,6 +35,7 @@ UNITS = {
     "st": {"st": 1.0, "ct": 0.01},
     "ct": {"ct": 1.0, "st": 100.0},
     "oct": {"oct": 1.0},
+    "BPM": {"BPM": 1.0},
     "": {"": 1.0},
 }
 """Unit of a Param -> what may be written in a preset, and how much of the Param's unit that is."""

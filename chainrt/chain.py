@@ -22,7 +22,7 @@ from .compiled.native import Native, address_of, aligned_zeros, compile_all
 from .engine import BYPASS_FRAMES, FADE_FRAMES, perform
 from .errors import ChainrtError, Fault, PresetError
 from .layout import ADD, BLOCK, CLEAR, COPY, DELAY, ENGINE, LEVEL, PERFORMANCE, PERIOD, RUN, SPENT, STEP
-from .preset import BlockSpec, Preset, Slim, Split
+from .preset import BlockSpec, Preset, Slim, Split, values_at_tempo
 from .timing import time_calls
 
 RING_PERIODS = 8192  # periods that the meters keep: 11 s of 64 frames
@@ -243,10 +243,10 @@ class Chain:
         for target in mixed:
             self._step(CLEAR, target=target)
         for lane, ends, lag in lanes:
-            self._delay(ends, latency - lag)
+            self._delay(ends, latency - lag + round(lane.delay_ms * self.rate / 1000))
             gains = pan_gains(lane.pan_percent, is_stereo=len(ends) == 2)
             for side, target in enumerate(mixed):
-                gain = 10 ** (lane.level_db / 20) * gains[side]
+                gain = 10 ** (lane.level_db / 20) * gains[side] * (-1 if lane.invert else 1)
                 self._step(ADD, source=ends[min(side, len(ends) - 1)], target=target, gain=gain)
         return mixed, latency
 
@@ -374,6 +374,12 @@ class Chain:
             for name in ("audible", "wanted", "target"):
                 records[name] = indices
             self._settle()
+
+    def set_tempo(self, bpm: float):
+        """Turn every knob that the preset sets in note values to this tempo; it may be done while the chain plays."""
+        for block in self.blocks:
+            for name, value in values_at_tempo(block.spec, block.declared.params, bpm).items():
+                block.knobs[name] = value
 
     def set_costs(self, table: CostTable):
         """Tell the engine what each block and level is expected to cost."""

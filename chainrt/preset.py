@@ -12,8 +12,8 @@ Rules kept here:
 import math
 import os
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from yaml import MappingNode, Node, ScalarNode
@@ -28,11 +28,17 @@ LANES = range(2, 9)
 """How many lanes a split may have."""
 LANE_LEVEL = Param("level", "dB", -60, 12, default=0, help="how loud the lane is in the mix")
 LANE_PAN = Param("pan", "%", -100, 100, default=0, help="where the lane stands: -100 is left, 100 is right")
+LANE_DELAY = Param("delay", "ms", 0, 100, default=0, help="by how much the lane comes later than the others")
+TEMPO = Param(
+    "tempo", "BPM", 30, 300, default=120, help="quarter notes a minute, for knobs that are set in note values"
+)
 PRIORITY = Param("priority", "", 0.1, 100, default=1, help="how much this block's sound matters beside the others'")
 
 DEEPEST_SPLIT = 8  # splits inside one another
 MACHINE_KEYS = ("budget", "period", "rate", "device")
 QUANTITY = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*(%|[^\W\d_]*)")
+NOTE = re.compile(r"([1-9][0-9]?)/(1|2|4|8|16|32|64)([.t]?)")
+NOTE_RULE = "such as 1/4, 1/8. (dotted) or 1/8t (triplet)"
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class BlockSpec:
 
     values: the knobs that were set, in their Params' units and within their ranges; all others have their defaults.
     files: every file the block declares, as an absolute path to an existing file.
+    notes: the knobs among `values` that were set in note values, in quarter notes; their values hold for the tempo.
     priority: 0.1 to 100. line, path: where the block stands in the file, for later faults.
     """
 
@@ -65,6 +72,7 @@ class BlockSpec:
     enabled: bool
     line: int
     path: str
+    notes: Mapping[str, float] = field(default_factory=dict)
     standby: bool = False
     """True: in the chain though it is not enabled, since it may be switched on while the chain plays."""
 
@@ -75,12 +83,17 @@ class BlockSpec:
 
 @dataclass(frozen=True)
 class Lane:
-    """One lane of a split; an empty chain leaves the sound dry. level: -60 to 12 dB; pan: -100 to 100 %."""
+    """One lane of a split; an empty chain leaves the sound dry. level: -60 to 12 dB; pan: -100 to 100 %.
+
+    invert: its polarity is turned round in the mix. delay: 0 to 100 ms.
+    """
 
     name: str
     chain: tuple["BlockSpec | Split", ...]
     level_db: float
     pan_percent: float
+    invert: bool = False
+    delay_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,13 +107,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Preset:
-    """A valid pedalboard. All ids in `chain`, lanes included, differ."""
+    """A valid pedalboard. All ids in `chain`, lanes included, differ. tempo: 30 to 300 quarter notes a minute."""
 
     path: Path
     name: str
     author: str | None
     tags: tuple[str, ...]
     chain: tuple[BlockSpec | Split, ...]
+    tempo_bpm: float = TEMPO.default
 
 
 def load(path: str | Path, blocks: Mapping[str, Block] = BLOCKS) -> Preset:
@@ -144,6 +158,30 @@ def parse_quantity(text: str, unit: str) -> float:
     return value
 
 
+def parse_note(text: str) -> float | None:
+    """A note value in quarter notes: "1/4" is 1, "1/8." (dotted) 0.75, "1/8t" (triplet) a third. None: it is none."""
+    found = NOTE.fullmatch(text.strip())
+    if not found:
+        return None
+    count, part, kind = found.groups()
+    return 4 * int(count) / int(part) * {"": 1, ".": 3 / 2, "t": 2 / 3}[kind]
+
+
+def note_at_tempo(quarters: float, tempo_bpm: float, unit: str) -> float:
+    """How long a note lasts in "ms", or how often it comes in "Hz"."""
+    seconds = quarters * 60 / tempo_bpm
+    return 1 / seconds if unit == "Hz" else 1000 * seconds
+
+
+def values_at_tempo(spec: BlockSpec, params: Iterable[Param], tempo_bpm: float) -> dict[str, float]:
+    """What the knobs that were set in note values are at another tempo, as far as their ranges reach."""
+    return {
+        param.name: min(max(note_at_tempo(spec.notes[param.name], tempo_bpm, param.unit), param.low), param.high)
+        for param in params
+        if param.name in spec.notes
+    }
+
+
 class _Reader(Reader):
     """One walk over the nodes of one preset."""
 
@@ -156,22 +194,25 @@ class _Reader(Reader):
         self.path = Path(path)
         self.folder = self.path.absolute().parent
         self.blocks = blocks
+        self.tempo_bpm = TEMPO.default
         self.ids: dict[str, str] = {}
         """Id -> path of the block that has it."""
 
     def preset(self, root: Node) -> Preset:
-        settings = self.mapping(root, "", ("version", "name", "author", "tags", "chain"))
+        settings = self.mapping(root, "", ("version", "name", "author", "tags", "tempo", "chain"))
         for key in ("version", "name", "chain"):
             if key not in settings and isinstance(root, MappingNode):
                 self.fault(root, key, "missing")
         self.version(settings.get("version"))
         tags = self.sequence(settings.get("tags"), "tags")
+        self.tempo_bpm = self.number(settings.get("tempo"), "tempo", TEMPO) or TEMPO.default
         return Preset(
             path=self.path,
             name=self.text(settings.get("name"), "name"),
             author=self.text(settings.get("author"), "author"),
             tags=tuple(self.text(tag, f"tags[{i}]") for i, tag in enumerate(tags)),
             chain=self.board(settings.get("chain")),
+            tempo_bpm=self.tempo_bpm,
         )
 
     def unknown_key(self, node: Node, name: str, path: str, allowed: Collection[str]) -> None:
@@ -242,6 +283,7 @@ class _Reader(Reader):
             enabled=self.switch(settings.get("enabled"), f"{path}.enabled"),
             line=line_of(node),
             path=path,
+            notes={name: note for name in knobs if (note := self.note(settings[name], params[name]))},
         )
 
     def id(self, node: Node | None, kind: str, path: str, lanes: tuple[str, ...]) -> str | None:
@@ -281,11 +323,11 @@ class _Reader(Reader):
     def lane(self, name: str, chain: Node, mix: Node | None, path: str, lanes: tuple[str, ...]) -> Lane:
         name = name if NAME.fullmatch(name) else quote(name)
         place = f"{path}.mix.{name}"
-        settings = self.mapping(mix, place, (LANE_LEVEL.name, LANE_PAN.name))
-        level, pan = (
-            self.number(settings.get(param.name), f"{place}.{param.name}", param) for param in (LANE_LEVEL, LANE_PAN)
-        )
-        return Lane(name, self.chain(chain, f"{path}.lanes.{name}", (*lanes, name)), level, pan)
+        params = (LANE_LEVEL, LANE_PAN, LANE_DELAY)
+        settings = self.mapping(mix, place, (*(param.name for param in params), "invert"))
+        level, pan, delay = (self.number(settings.get(param.name), f"{place}.{param.name}", param) for param in params)
+        invert = self.switch(settings.get("invert"), f"{place}.invert", default=False)
+        return Lane(name, self.chain(chain, f"{path}.lanes.{name}", (*lanes, name)), level, pan, invert, delay)
 
     def slim(self, node: Node | None, path: str) -> Slim:
         if isinstance(node, MappingNode):
@@ -320,26 +362,35 @@ class _Reader(Reader):
         return None
 
     def number(self, node: Node | None, path: str, param: Param) -> float | None:
-        """A number with or without a unit, in the Param's unit and range; its default if there is none."""
+        """A number with or without a unit, or a note value, in the Param's unit and range; its default without any."""
         if node is None:
             return param.default
         text = self.scalar(node, path, f"a number {_in_units(param.unit)}")
         if text is None:
             return None
+        at_tempo = ""
         try:
-            value = parse_quantity(text, param.unit)
+            if note := self.note(node, param):
+                value = round(note_at_tempo(note, self.tempo_bpm, param.unit), 9)
+                at_tempo = f"{text} at {_amount(self.tempo_bpm, TEMPO)}: "
+            else:
+                value = parse_quantity(text, param.unit)
         except ValueError as error:
-            self.fault(node, path, str(error))
+            self.fault(node, path, f"{error}, or a note value {NOTE_RULE}" if param.follows_tempo else str(error))
             return None
         if not param.low <= value <= param.high:
             side, bound = ("below", param.low) if value < param.low else ("above", param.high)
-            wrong = f"{_amount(value, param)} is {side} {_amount(bound, param)}"
+            wrong = f"{at_tempo}{_amount(value, param)} is {side} {_amount(bound, param)}"
             self.fault(node, path, f"{wrong}; {param.low:g} to {_amount(param.high, param)} is allowed")
         return value
 
-    def switch(self, node: Node | None, path: str) -> bool:
-        """True or false; true if there is nothing."""
-        text = self.scalar(node, path, "true or false") if node else "true"
+    def note(self, node: Node, param: Param) -> float | None:
+        """In quarter notes, what was written as a note value for a knob that may be set so."""
+        return parse_note(node.value) if param.follows_tempo and isinstance(node, ScalarNode) else None
+
+    def switch(self, node: Node | None, path: str, default: bool = True) -> bool:
+        """True or false; the default if there is nothing."""
+        text = self.scalar(node, path, "true or false") if node else str(default)
         if node and text is not None and node.tag != TAG + "bool":
             self.fault(node, path, f"needs true or false, not {quote(text)}")
         return text is not None and text.lower() in ("true", "yes", "on")

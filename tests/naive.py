@@ -85,31 +85,32 @@ def _convolved(kernel, dilation, signal):
     return total
 
 
-def board(items, planes, play):
+def board(items, planes, play, rate=48_000):
     """What a preset's chain makes of the planes, a list of one (mono) or two (stereo) arrays of samples.
 
     play(spec, plane) is one block alone, from its first silence on. Items are those of chainrt.preset.
     """
     for item in items:
         if hasattr(item, "lanes"):
-            planes = _mixed(item.lanes, planes, play)
+            planes = _mixed(item.lanes, planes, play, rate)
         elif item.enabled:
             planes = [play(item, plane) for plane in planes]
     return planes
 
 
-def _mixed(lanes, planes, play):
-    ends = [board(lane.chain, planes, play) for lane in lanes]
+def _mixed(lanes, planes, play, rate):
+    ends = [board(lane.chain, planes, play, rate) for lane in lanes]
     is_stereo = any(len(end) == 2 for end in ends) or any(lane.pan_percent for lane in lanes)
     mix = [np.zeros(len(planes[0])) for _ in range(1 + is_stereo)]
     for lane, end in zip(lanes, ends, strict=True):
-        level, pan = 10 ** (lane.level_db / 20), lane.pan_percent / 100
+        level, pan = 10 ** (lane.level_db / 20) * (1 - 2 * lane.invert), lane.pan_percent / 100
         if len(end) == 2:  # turn down the far side
             sides = level * min(1, 1 - pan), level * min(1, 1 + pan)
         else:  # left^2 + right^2 is the same everywhere, and both are 1 in the middle
             sides = level * np.sqrt(1 - np.sin(pan * np.pi / 2)), level * np.sqrt(1 + np.sin(pan * np.pi / 2))
+        late = round(lane.delay_ms * rate / 1000)
         for total, side, sound in zip(mix, sides, end * 2, strict=False):
-            total += side * sound
+            total[late:] += side * sound[: len(sound) - late]
     return mix
 
 

@@ -87,9 +87,13 @@ NESTED = """
         lanes: {near: [cab: {ir: cab.wav}], far: [echo: {time: 20 ms, mix: 100 %}], same: }
         mix: {near: {pan: -50 %}, far: {pan: 70 %, level: -9 dB}}
 """
+LATE_AND_INVERTED = NESTED.replace("pan: 25 %}", "pan: 25 %, delay: 1.3 ms}").replace(
+    "level: 3 dB}", "level: 3 dB, invert: true, delay: 30 ms}"
+)
+BOARDS = {"row": IN_A_ROW, "split": SIDE_BY_SIDE, "panned": PANNED, "nested": NESTED, "late": LATE_AND_INVERTED}
 
 
-@pytest.mark.parametrize("text", [IN_A_ROW, SIDE_BY_SIDE, PANNED, NESTED], ids=["row", "split", "panned", "nested"])
+@pytest.mark.parametrize("text", BOARDS.values(), ids=BOARDS)
 def test_a_chain_sounds_like_its_blocks_alone_mixed_by_hand(tmp_path, text):
     chain, signal = chain_of(tmp_path, text), guitar()
     expected = by_hand(chain, signal)
@@ -138,6 +142,22 @@ def test_in_a_stereo_stretch_each_channel_has_a_state_of_its_own(tmp_path):
 def test_two_empty_lanes_are_twice_the_dry_sound(tmp_path):
     chain = chain_of(tmp_path, "[split: {lanes: {a: , b: }}]")
     assert np.array_equal(render(chain, guitar()), 2 * guitar())
+
+
+def test_a_lane_and_its_inverted_twin_are_silence_and_a_late_twin_is_an_echo(tmp_path):
+    silence = render(chain_of(tmp_path, "[split: {lanes: {a: , b: }, mix: {b: {invert: true}}}]"), guitar())
+    assert not silence.any()
+    late = chain_of(tmp_path, "[split: {lanes: {a: , b: }, mix: {b: {delay: 10 ms}}}]")
+    assert np.array_equal(render(late, guitar()), guitar() + np.pad(guitar(), (480, 0))[:-480])
+    assert late.latency == 0
+
+
+def test_a_tempo_that_is_tapped_turns_the_knobs_that_are_set_in_notes(tmp_path):
+    chain = chain_of(tmp_path, "[echo: {time: 1/8., mix: 50 %}, tremolo: {speed: 1/4}, echo: {time: 100 ms}]")
+    assert [float(chain.blocks[i].knobs[knob]) for i, knob in enumerate(("time", "speed", "time"))] == [375, 2, 100]
+    chain.set_tempo(60)
+    assert [float(chain.blocks[i].knobs[knob]) for i, knob in enumerate(("time", "speed", "time"))] == [750, 1, 100]
+    assert float(chain.blocks[0].knobs["mix"]) == 50
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chainrt import yamlfile
 from chainrt.block import BLOCKS, File, Param, choice
 from chainrt.errors import PresetError
-from chainrt.preset import BlockSpec, Preset, Slim, Split, load, parse_quantity
+from chainrt.preset import BlockSpec, Preset, Slim, Split, load, parse_note, parse_quantity, values_at_tempo
 
 
 def answer(function, *arguments):
@@ -38,12 +38,13 @@ PEDALS = {
     ),
     "cab": pedal(files=(File("ir", "an impulse response"),)),
     "echo": pedal(
-        Param("time", "ms", 1, 2000, default=380, help="delay"),
+        Param("time", "ms", 1, 2000, default=380, help="delay", follows_tempo=True),
         Param("feedback", "%", 0, 95, default=35, help="repeats"),
         Param("mix", "%", 0, 100, default=25, help="wet"),
         Param("taps", "", 1, 8, default=2, help="how many"),
     ),
     "nam": pedal(files=(File("model", "a .nam file"),), slimmable=True),
+    "tremolo": pedal(Param("speed", "Hz", 0.1, 20, default=5, help="how often", follows_tempo=True)),
 }
 
 DUAL = """\
@@ -265,6 +266,74 @@ class TestNumbers:
         assert fault(f"drive: {{tone: {written}}}") == f"chain[0].drive.tone: {told}"
 
 
+class TestTempo:
+    @pytest.mark.parametrize(
+        ("text", "quarters"),
+        [("1/4", 1), ("1/8.", 0.75), ("1/8t", 1 / 3), ("3/16", 0.75), (" 2/1 ", 8), ("1/64", 1 / 16)],
+    )
+    def test_note_values_are_in_quarter_notes(self, text, quarters):
+        assert parse_note(text) == pytest.approx(quarters)
+
+    @pytest.mark.parametrize(
+        "text", ["1/3", "0/4", "1/4..", "1/8T", "1 / 4", "-1/4", "1/", "/4", "4", "1/4 ms", "100/4"]
+    )
+    def test_nothing_else_is_one(self, text):
+        assert parse_note(text) is None
+
+    def test_they_set_times_and_speeds_by_the_tempo(self, read):
+        board = read(
+            "version: 1\nname: t\ntempo: 90 BPM\nchain:\n- echo: {time: 1/8., mix: 5}\n- tremolo: {speed: 1/8t}"
+        )
+        echo, tremolo = board.chain
+        assert board.tempo_bpm == 90
+        assert echo.values == {"time": 500.0, "mix": 5.0}
+        assert tremolo.values == {"speed": 4.5}
+        assert (echo.notes, tremolo.notes) == ({"time": 0.75}, {"speed": pytest.approx(1 / 3)})
+
+    def test_the_tempo_is_120_unless_it_is_said(self, read):
+        board = read(f"{HEAD}- echo: {{time: 1/4}}\n- echo: {{time: 300 ms}}")
+        assert board.tempo_bpm == 120
+        assert [block.values["time"] for block in board.chain] == [500.0, 300.0]
+        assert board.chain[1].notes == {}
+
+    def test_another_tempo_turns_only_the_knobs_that_follow_it_and_not_beyond_their_range(self, read):
+        (echo,) = read(f"{HEAD}- echo: {{time: 2/4, mix: 5}}").chain
+        params = PEDALS["echo"].params
+        assert values_at_tempo(echo, params, 100) == {"time": 1200.0}
+        assert values_at_tempo(echo, params, 40) == {"time": 2000.0}
+
+    def test_a_note_too_long_for_the_knob_is_told_with_the_tempo(self, fault):
+        told = fault("echo: {time: 5/4}")
+        assert told == "chain[0].echo.time: 5/4 at 120 BPM: 2500 ms is above 2000 ms; 1 to 2000 ms is allowed"
+
+    def test_a_knob_that_follows_the_tempo_tells_how_notes_are_written_and_another_knob_takes_none(self, fault):
+        told = (
+            "'1/3' is not a number; write one in ms or s, or a note value such as 1/4, 1/8. (dotted) or 1/8t (triplet)"
+        )
+        assert fault("echo: {time: 1/3}") == f"chain[0].echo.time: {told}"
+        assert fault("echo: {mix: 1/4}") == "chain[0].echo.mix: '1/4' is not a number; write one in %"
+
+    def test_the_tempo_has_a_range(self, faults):
+        (told,) = faults("version: 1\nname: t\ntempo: 20\nchain: [echo]")
+        assert told == "test.yaml:3: tempo: 20 BPM is below 30 BPM; 30 to 300 BPM is allowed"
+
+
+class TestLanes:
+    def board(self, mix):
+        return f"{HEAD}  - split:\n      lanes: {{a: [drive], b: []}}\n      mix: {{{mix}}}\n"
+
+    def test_may_be_inverted_and_late(self, read):
+        (split,) = read(self.board("a: {invert: true, delay: 3 ms}")).chain
+        assert [(lane.invert, lane.delay_ms) for lane in split.lanes] == [(True, 3.0), (False, 0.0)]
+
+    def test_are_told_what_is_wrong_with_that(self, faults):
+        told = faults(self.board("a: {invert: 3, delay: 1 s}"))
+        assert [line.partition("mix.a.")[2] for line in told] == [
+            "delay: 1000 ms is above 100 ms; 0 to 100 ms is allowed",
+            "invert: needs true or false, not '3'",
+        ]
+
+
 class TestSlim:
     @pytest.mark.parametrize(
         ("written", "slim"),
@@ -316,7 +385,7 @@ class TestFaults:
                   mix: 2
             """.replace("            ", "", 1).replace("\n            ", "\n")
         assert faults(text) == [
-            "test.yaml:1: unknown key 'nmae', did you mean name? allowed: version, name, author, tags, chain",
+            "test.yaml:1: unknown key 'nmae', did you mean name? allowed: version, name, author, tags, tempo, chain",
             "test.yaml:1: name: missing",
             "test.yaml:2: version: 2 is newer than this chainrt, which reads version 1",
             "test.yaml:3: tags[0]: needs text, not a list",
@@ -358,7 +427,7 @@ class TestFaults:
         [
             (
                 "drvie",
-                "chain[0]: unknown block 'drvie', did you mean drive? allowed: gate, drive, cab, echo, nam, split",
+                "chain[0]: unknown block 'drvie', did you mean drive? allowed: gate, drive, cab, echo, nam, tremolo, split",
             ),
             ("[gate]", "chain[0]: needs the name of a block, not a list"),
             ("", "chain[0]: needs the name of a block, not nothing"),
