@@ -44,7 +44,7 @@ PEDALS = {
         Param("taps", "", 1, 8, default=2, help="how many"),
     ),
     "nam": pedal(files=(File("model", "a .nam file"),), slimmable=True),
-    "swell": pedal(Param("speed", "Hz", 0.1, 20, default=5, help="how often", follows_tempo=True)),
+    "lfo": pedal(Param("speed", "Hz", 0.1, 20, default=5, help="how often", follows_tempo=True)),
 }
 
 DUAL = """\
@@ -281,12 +281,12 @@ class TestTempo:
         assert parse_note(text) is None
 
     def test_they_set_times_and_speeds_by_the_tempo(self, read):
-        board = read("version: 1\nname: t\ntempo: 90 BPM\nchain:\n- echo: {time: 1/8., mix: 5}\n- swell: {speed: 1/8t}")
-        echo, swell = board.chain
+        board = read("version: 1\nname: t\ntempo: 90 BPM\nchain:\n- echo: {time: 1/8., mix: 5}\n- lfo: {speed: 1/8t}")
+        echo, lfo = board.chain
         assert board.tempo_bpm == 90
         assert echo.values == {"time": 500.0, "mix": 5.0}
-        assert swell.values == {"speed": 4.5}
-        assert (echo.notes, swell.notes) == ({"time": 0.75}, {"speed": pytest.approx(1 / 3)})
+        assert lfo.values == {"speed": 4.5}
+        assert (echo.notes, lfo.notes) == ({"time": 0.75}, {"speed": pytest.approx(1 / 3)})
 
     def test_the_tempo_is_120_unless_it_is_said(self, read):
         board = read(f"{HEAD}- echo: {{time: 1/4}}\n- echo: {{time: 300 ms}}")
@@ -425,7 +425,7 @@ class TestFaults:
         [
             (
                 "drvie",
-                "chain[0]: unknown block 'drvie', did you mean drive? allowed: gate, drive, cab, echo, nam, swell, split",
+                "chain[0]: unknown block 'drvie', did you mean drive? allowed: gate, drive, cab, echo, nam, lfo, split",
             ),
             ("[gate]", "chain[0]: needs the name of a block, not a list"),
             ("", "chain[0]: needs the name of a block, not nothing"),
