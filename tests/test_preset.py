@@ -393,8 +393,8 @@ class TestFaults:
             "folder",
             "test.yaml:8: chain[1].split.lanes.left[0].nam.slim: needs auto, {min: ..., max: ...} or a level: its name "
             "such as full or lite, or its index, 0 for the smallest, not '0.5'",
-            "test.yaml:8: chain[1].split.lanes.left[1]: unknown block 'wah'; allowed: gate, drive, cab, echo, nam, lfo, "
-            "split",
+            "test.yaml:8: chain[1].split.lanes.left[1]: unknown block 'wah'; allowed: gate, drive, cab, echo, nam, "
+            "lfo, split",
             "test.yaml:9: chain[1].split.lanes.right[0].cab.ir: missing; cab needs this file: an impulse response",
             "test.yaml:11: chain[1].split.mix: unknown key 'lfet', did you mean left? allowed: left, right",
             "test.yaml:12: chain[1].split.mix.right.level: 13 dB is above 12 dB; -60 to 12 dB is allowed",
