@@ -195,7 +195,7 @@ def fading_seconds(hz: float, db: float = 200.0) -> float:
 
 
 def loop_turns(feedback: float, db: float = 200.0) -> float:
-    """How often a sound goes round a loop with so much feedback, in %, until it has fallen by `db`; see fading_seconds."""
+    """How often a sound goes round a loop with `feedback` %, until it has fallen by `db`; see fading_seconds."""
     return db / 20 * math.log(10) / -math.log(min(max(abs(feedback), 0.01), 99.99) / 100)
 
 

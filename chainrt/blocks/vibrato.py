@@ -9,19 +9,28 @@ modulation and chorus", Journal of the AES 45(10), 1997.
 
 import math
 
-from ..block import Param, block
+from numba import njit
+
+from ..block import Level, Param, block
 from ..dsp import glide_from, make_finite, next_cycle, read_tape, sine, smoothing
 
-TAPE_FRAMES = 8192  # a power of two above 2 * 20 ms at 192 kHz
-MOST_MS = 20.0  # D is not longer, however slow the swing
+TAPE_FRAMES = 8192  # a power of two above 2 * 10 ms at 192 kHz
+MOST_MS = 10.0  # D is not longer, however slow the swing
 NEAREST = 2.0  # frames to the recording head
 GLIDE_MS = 50.0  # a turned knob bends the pitch on its way; slowly, that is not heard
+
+
+@njit(error_model="numpy")
+def swing_frames(cents, hz, rate):
+    """D in frames."""
+    bend = 2.0 ** (cents / 1200.0) - 1.0
+    return min(bend / (2.0 * math.pi * hz), MOST_MS / 1000.0) * rate
 
 
 @block(
     params=[
         Param("speed", "Hz", 0.1, 15, default=5, help="how often the pitch swings", follows_tempo=True),
-        Param("depth", "ct", 0, 200, default=25, help="how far it swings, in hundredths of a semitone"),
+        Param("depth", "ct", 0, 200, default=20, help="how far it swings, in hundredths of a semitone"),
         Param("mix", "%", 0, 100, default=100, help="0: only the guitar, 50: a chorus, 100: a vibrato"),
     ],
     state=[
@@ -38,8 +47,7 @@ def vibrato(p, s, x, n):
     """Replace x[0:n] by itself, read where the swinging head stands."""
     make_finite(x, n)
     tape, head, cycles = s.tape, s.head, s.cycles
-    bend = 2.0 ** (p.depth / 1200.0) - 1.0
-    reach_goal = min(bend / (2.0 * math.pi * p.speed), MOST_MS / 1000.0) * p.rate + NEAREST
+    reach_goal = swing_frames(p.depth, p.speed, p.rate) + NEAREST
     reach, mix = glide_from(s.reach, reach_goal), s.mix
     mix_goal, glide = p.mix / 100.0, smoothing(GLIDE_MS, p.rate)
     for i in range(n):
@@ -52,3 +60,10 @@ def vibrato(p, s, x, n):
         head = (head + 1) & (TAPE_FRAMES - 1)
         cycles = next_cycle(cycles, p.speed, p.rate)
     s.head, s.cycles, s.reach, s.mix = head, cycles, reach, mix
+
+
+@vibrato.prepare
+def prepare(p, settings):
+    """Without the guitar beside it, the bent sound is late by the delay around which it swings."""
+    late = round(swing_frames(float(p["depth"]), float(p["speed"]), settings.rate) + NEAREST) if p["mix"] == 100 else 0
+    return (Level("full", vibrato.work, 0, vibrato.new_state, latency=late),)
