@@ -96,6 +96,21 @@ def parser() -> Parser:
     blocks.set_defaults(command=command("blocks"))
     blocks.add_argument("kind", metavar="KIND", nargs="?", help="tell all about this one")
 
+    device = commands.add_parser("device", help="make or check a device profile of your own")
+    device.set_defaults(command=command("device"))
+    actions = device.add_subparsers(metavar="ACTION", dest="action", required=True, parser_class=Parser)
+    new = actions.add_parser("new", help="write a profile by playing on this machine")
+    new.add_argument("file", metavar="FILE", nargs="?", default="this-machine.yaml", help="where it goes")
+    new.add_argument("--from-this-machine", action="store_true", help="measure the machine this runs on")
+    new.add_argument(
+        "--rounds", metavar="N", default="6", help="how often each level plays, 5 s all in all (default: 6)"
+    )
+    new.add_argument(
+        "--without-pauses", action="store_true", help="keep the processor busy: to scale other devices from"
+    )
+    check_device = actions.add_parser("check", help="find every fault of profiles")
+    check_device.add_argument("files", metavar="FILE", nargs="+", help="device profiles, YAML files")
+
     profiles = commands.add_parser("profiles", help="list the simulated devices")
     profiles.set_defaults(command=command("profiles"))
     return top

@@ -132,7 +132,7 @@ def _frames_asked_for(options, rate: int, frames: int) -> int | None:
 def _introduce(out, chain: Chain, model: ChainModel, budget: float, device, source: str | None) -> None:
     """Say what is about to play, on what, and whether it can fit at all."""
     if device:
-        place = f"Simulating {device.name} ({device.core}); some of its figures are {device.weakest_basis}."
+        place = f"Simulating {device.name} ({device.core}); its figures: {show.sureness(device)}."
     else:
         cards = "Sound cards are not played yet" if sound_cards() else "No sound card found"
         place = f"{cards}: playing {source or 'the built-in riff'} by the clock."

@@ -58,6 +58,27 @@ def progress(bar: Progress, label: str):
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def working(label: str):
+    """Yields tell(done, total, what): a bar in a terminal, one line elsewhere, on standard error."""
+    out = console(to_stderr=True)
+    columns = TextColumn(label), BarColumn(bar_width=24), TextColumn("{task.fields[what]}", markup=False)
+    bar = Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
+    task = bar.add_task("", what="", total=None)
+    told = []
+
+    def tell(done: int, total: int, what: str = "") -> None:
+        if not told:
+            told.append(True)
+            bar.start() if out.is_terminal else out.print(f"{label} ...")
+        bar.update(task, completed=done, total=total, what=what)
+
+    try:
+        yield tell
+    finally:
+        bar.stop()
+
+
 def table(*headings: str) -> Table:
     """An empty table, two spaces between its columns; a heading that ends in ">" stands over right-aligned cells.
 
@@ -90,6 +111,11 @@ def percent(share: float) -> str:
 def count(number: int, what: str) -> str:
     """(1, "block") -> "1 block"; (2250, "period") -> "2,250 periods"."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def sureness(device) -> str:
+    """How sure a profile's figures are: "5 published, 4 derived, 3 estimated"."""
+    return ", ".join(f"{len(names)} {basis}" for basis, names in device.figures_by_basis().items())
 
 
 def print_changes(out: Console, changes: Iterable[Change]) -> None:

@@ -1,0 +1,165 @@
+"""A device profile: what hardware that is not here can bear, and what each block would cost on it.
+
+Rules kept here:
+* Each figure says where it comes from, by its *basis*: measured on it, published by others, derived from such figures
+  by a rule that its source states, or estimated. Whatever is computed from figures is only as sure as the least sure
+  of them, and every output says so.
+* A cost is nanoseconds a frame at the profile's `period_frames`, the cost of the call included. At other periods
+  c(n) = a * (n + extra): a call costs as much as `extra` frames more. So small periods are dear, as measured anywhere.
+* Costs are given for kinds of blocks (gate), and for families of arithmetic (network) as points over multiply-adds,
+  joined by straight lines. A kind goes before its family. What a profile does not list is scaled from another one
+  (`scaled_from`), by one factor: its basis is then derived at best.
+* Lanes of a split either share one core (the time of a period is the sum of all blocks), or each has a core of its
+  own, in turn (the time of a split is that of its busiest core, plus a handover).
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import log, sqrt
+from typing import NamedTuple
+
+from ..block import FAMILIES, Level
+from ..chain import Chain, CostTable
+
+BASES = ("measured", "published", "derived", "estimated")
+"""How sure a figure is, surest first."""
+ONE_CORE, OWN_CORES = LANES = ("share one core", "own cores")
+NORMAL_P99 = 2.326  # of a normal distribution, in standard deviations
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a profile. `error`: how far off it may be, as a share of it; None where nobody knows."""
+
+    value: float
+    basis: str
+    source: str
+    error: float | None = None
+
+
+@dataclass(frozen=True)
+class Point(Figure):
+    """A cost in nanoseconds a frame. `work`: multiply-adds a frame, for families; `extra_frames`: see above."""
+
+    work: float | None = None
+    extra_frames: float | None = None
+
+
+class Cost(NamedTuple):
+    """What one channel of one level costs a period: call_ns + frames * frame_ns."""
+
+    call_ns: float
+    frame_ns: float
+    basis: str
+
+    def of(self, frames: int) -> float:
+        return self.call_ns + frames * self.frame_ns
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device profile. FIGURES (reading.py) says which `figures` there are, and in which units."""
+
+    name: str
+    title: str
+    core: str
+    lanes: str
+    figures: Mapping[str, Figure]
+    prices: Mapping[str, tuple[Point, ...]]
+    """What blocks cost, by their kind or family: `costs` in the YAML."""
+    note: str = ""
+    scaled_from: "Device | None" = None
+    times: Figure | None = None
+    """How much longer everything takes here than on `scaled_from`."""
+    file: str = field(default="", compare=False)
+
+    def __getitem__(self, figure: str) -> float:
+        return self.figures[figure].value
+
+    @property
+    def cores_for_lanes(self) -> int:
+        """How many cores the lanes of a split are dealt out to."""
+        return int(self["cores"]) if self.lanes == OWN_CORES else 1
+
+    @property
+    def jitter_sd(self) -> float:
+        """Standard deviation of the logarithm of a lognormal jitter with this profile's p99 over mean."""
+        return max(0.0, NORMAL_P99 - sqrt(max(0.0, NORMAL_P99**2 - 2 * log(self["p99_over_mean"]))))
+
+    @property
+    def weakest_basis(self) -> str:
+        """How sure the least sure figure is."""
+        return least_sure(figure.basis for figure in self._all_figures())
+
+    def figures_by_basis(self) -> dict[str, list[str]]:
+        """Basis -> the names of the figures that have it, costs included."""
+        found: dict[str, list[str]] = {}
+        named = [(name, figure.basis) for name, figure in self.figures.items()]
+        named += [(f"cost of {name}", least_sure(one.basis for one in points)) for name, points in self.prices.items()]
+        if self.times:
+            named.append(("cost of what is not listed", least_sure((self.times.basis, "derived"))))
+        for name, basis in named:
+            found.setdefault(basis, []).append(name)
+        return {basis: found[basis] for basis in BASES if basis in found}
+
+    def _all_figures(self):
+        yield from self.figures.values()
+        for points in self.prices.values():
+            yield from points
+        if self.times:
+            yield self.times
+
+    def cost(self, kind: str, level: Level) -> Cost:
+        """What one channel of a block of this kind costs at this level (of a stereo block: both)."""
+        points = self.prices.get(kind) or self.prices.get(level.family)
+        if points:
+            return self._cost(points, level.work)
+        call_ns, frame_ns, basis = self.scaled_from.cost(kind, level)
+        return Cost(
+            self.times.value * call_ns,
+            self.times.value * frame_ns,
+            least_sure((basis, self.times.basis, "derived")),
+        )
+
+    def _cost(self, points: tuple[Point, ...], work: float) -> Cost:
+        """On the straight lines through the points; beyond their ends the outer lines go on, never below nothing."""
+        if len(points) == 1:
+            value, extra, basis = points[0].value, self._extra(points[0]), points[0].basis
+            if points[0].work:
+                value *= work / points[0].work
+        else:
+            right = min(max(bisect_left([point.work for point in points], work), 1), len(points) - 1)
+            a, b = points[right - 1], points[right]
+            share = (work - a.work) / (b.work - a.work)
+            value = max(0.0, a.value + share * (b.value - a.value))
+            inside = min(max(share, 0.0), 1.0)
+            extra = (1 - inside) * self._extra(a) + inside * self._extra(b)
+            basis = least_sure((a.basis, b.basis))
+            if work not in (a.work, b.work):
+                basis = least_sure((basis, "derived")) if basis != "measured" else basis
+        frame_ns = value / (1 + extra / self["period_frames"])
+        return Cost(extra * frame_ns, frame_ns, basis)
+
+    def _extra(self, point: Point) -> float:
+        return self["extra_frames_per_call"] if point.extra_frames is None else point.extra_frames
+
+    def costs(self, chain: Chain) -> CostTable:
+        """The cost table of a chain on one core of this device."""
+        call_ns, frame_ns = [], []
+        for block, record in zip(chain.blocks, chain.block_records, strict=False):
+            channels = int(record["channels"]) if block.declared.channels == 1 else 1
+            costs = [self.cost(block.spec.kind, level) for level in block.levels]
+            call_ns.append(tuple(channels * cost.call_ns for cost in costs))
+            frame_ns.append(tuple(channels * cost.frame_ns for cost in costs))
+        return CostTable(tuple(call_ns), tuple(frame_ns), self["ns_per_period"])
+
+
+def least_sure(bases) -> str:
+    """The least sure of some bases."""
+    return max(bases, key=BASES.index)
+
+
+def is_family(name: str) -> bool:
+    """True if costs of this name are points over multiply-adds."""
+    return name in FAMILIES

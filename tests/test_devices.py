@@ -1,0 +1,324 @@
+"""Profiles: every figure with its source, laws that do what they say, published counts, and all faults of a file."""
+
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+from blockplay import RATE_HZ, board
+from hypothesis import given
+from hypothesis import strategies as st
+from models import tiny_container
+from pedalboards import chainrt
+
+from chainrt import devices
+from chainrt.block import BLOCKS, FAMILIES, Level
+from chainrt.chain import Chain
+from chainrt.devices import measuring, reading
+from chainrt.devices.profile import BASES, OWN_CORES, Device, Figure, Point
+from chainrt.errors import DeviceError
+
+A2_LITE, A2_FULL = (
+    Level(name, work, 6347, tuple, family="network") for name, work in (("lite", 1731), ("full", 11776))
+)
+EFFECT = Level("full", 20, 0, tuple)
+PROFILES = devices.names()
+WANTED = ["daisy-seed", "teensy41", "rp2350", "esp32s3", "rk3588", "pi5", "pi4", "m1", "m2", "two-rows", "zen3"]
+
+
+def made_up(prices, base=None, times=None, **changes) -> Device:
+    values = {name: allowed.low for name, allowed in reading.FIGURES.items()}
+    values |= {"period_frames": 64, "extra_frames_per_call": 0.0, "p99_over_mean": 1.0} | changes
+    figures = {name: Figure(value, "published", "a book") for name, value in values.items()}
+    return Device("made-up", "Made up", "no core", "share one core", figures, prices, "", base, times)
+
+
+def network(*points, basis="published"):
+    return {"network": tuple(Point(value, basis, "a book", work=work) for work, value in points)}
+
+
+# -- the box --------------------------------------------------------------------------------------------------------
+
+
+def test_all_promised_devices_are_in_the_box():
+    assert sorted(WANTED) == PROFILES
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_figure_of_every_profile_has_a_basis_and_a_source(name):
+    device = devices.load(name)
+    assert device.name == name
+    figures = list(device._all_figures())
+    assert len(figures) > len(reading.FIGURES) - 1
+    assert all(figure.basis in BASES and len(figure.source) > 5 for figure in figures)
+    assert set(device.figures) == set(reading.FIGURES)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_kind_of_block_has_a_cost_on_every_device_and_what_is_scaled_is_never_surer_than_derived(name):
+    device = devices.load(name)
+    for kind in BLOCKS:
+        for family in FAMILIES:
+            cost = device.cost(kind, Level("full", 500, 0, tuple, family=family))
+            assert cost.frame_ns > 0
+            assert cost.call_ns >= 0
+            if device.scaled_from and family not in device.prices:
+                assert BASES.index(cost.basis) >= BASES.index("derived")
+
+
+@pytest.mark.parametrize(
+    ("name", "lite_percent", "full_percent", "frames"),
+    [
+        ("daisy-seed", 41, 190, 48),
+        ("teensy41", 50, 152, 48),
+        ("rp2350", 73, None, 48),
+        ("rk3588", 2.7, 13.2, 48),
+        ("pi5", 2.56, 10.7, 64),
+        ("pi4", None, 28, 64),
+        ("m2", 0.515, 3.69, 64),
+    ],
+)
+def test_published_shares_of_a_core_come_out_of_the_profiles(name, lite_percent, full_percent, frames):
+    device = devices.load(name)
+    for level, percent in ((A2_LITE, lite_percent), (A2_FULL, full_percent)):
+        if percent is not None:
+            share = device.cost("nam", level).of(frames) / (frames * 1e9 / 48_000)
+            assert 100 * share == pytest.approx(percent, rel=0.015)
+
+
+@pytest.mark.parametrize(("name", "penalty", "level"), [("daisy-seed", 1.08, A2_LITE), ("rk3588", 1.09, A2_FULL)])
+def test_a_small_period_costs_as_much_more_a_frame_as_published(name, penalty, level):
+    cost = devices.load(name).cost("nam", level)
+    assert (cost.of(16) / 16) / (cost.of(48) / 48) == pytest.approx(penalty, abs=0.005)
+
+
+@pytest.mark.parametrize(("name", "instances"), [("pi4", 3), ("pi5", 7), ("daisy-seed", 0)])
+def test_the_published_number_of_full_a2_amps_fits(name, instances):
+    device = devices.load(name)
+    room = device["usable_share"] * 64e9 / 48_000 - device["ns_per_period"]
+    assert int(room / device.cost("nam", A2_FULL).of(64)) == instances
+
+
+def test_the_two_row_unit_gives_each_lane_a_core_and_charges_bypassed_blocks():
+    unit = devices.load("two-rows")
+    assert (unit.lanes, unit.cores_for_lanes, unit["bypassed_share"]) == (OWN_CORES, 2, 1)
+    assert devices.load("pi4").cores_for_lanes == 1
+
+
+# -- the laws -------------------------------------------------------------------------------------------------------
+
+
+def test_between_two_points_costs_lie_on_a_line_and_beyond_them_too_but_never_below_nothing():
+    device = made_up(network((1000, 100), (3000, 500), (4000, 550)))
+    for work, expected in ((1000, 100), (2000, 300), (3000, 500), (3500, 525), (6000, 650), (100, 0)):
+        assert device.cost("nam", Level("full", work, 0, tuple, family="network")).frame_ns == pytest.approx(expected)
+
+
+def test_one_point_alone_is_a_cost_in_proportion():
+    assert made_up(network((1000, 100))).cost("nam", A2_FULL).frame_ns == pytest.approx(1177.6)
+
+
+def test_what_lies_between_published_points_is_derived_and_what_lies_on_one_is_as_sure_as_that():
+    device = made_up(network((1731, 100), (11776, 500)))
+    assert device.cost("nam", A2_FULL).basis == "published"
+    assert device.cost("nam", Level("ch6", 6000, 0, tuple, family="network")).basis == "derived"
+
+
+@given(st.floats(0, 200), st.floats(1, 1e5), st.integers(1, 4096))
+def test_the_cost_of_a_period_is_that_of_so_many_frames_and_the_extra_ones(extra, value, frames):
+    device = made_up({"drive": (Point(value, "measured", "here", extra_frames=extra),)})
+    cost = device.cost("drive", EFFECT)
+    assert cost.of(64) == pytest.approx(64 * value)
+    assert cost.of(frames) == pytest.approx(64 * value * (frames + extra) / (64 + extra))
+
+
+def test_a_kind_goes_before_its_family_and_both_before_the_other_profile():
+    base = made_up({name: (Point(7, "measured", "here", work=20),) for name in FAMILIES})
+    times = Figure(10, "published", "a book")
+    own = made_up({"drive": (Point(1, "published", "a book"),)}, base, times)
+    family = made_up({"effect": (Point(2, "published", "a book", work=20),)}, base, times)
+    assert own.cost("drive", EFFECT)[1:] == (1, "published")
+    assert family.cost("drive", EFFECT)[1:] == (2, "published")
+    assert own.cost("gate", EFFECT)[1:] == (70, "derived")
+
+
+def test_the_jitter_of_a_profile_has_its_p99_over_mean():
+    for ratio in (1.0, 1.024, 1.15):
+        sd = made_up({}, p99_over_mean=ratio).jitter_sd
+        assert math.exp(2.326 * sd - sd**2 / 2) == pytest.approx(ratio, rel=1e-6)
+
+
+def test_a_chain_costs_what_its_levels_cost_and_both_channels_count(tmp_path):
+    text = """
+    - nam: {model: a.nam}
+    - split: {lanes: {a: , b: }, mix: {a: {pan: -50 %}, b: {pan: 50 %}}}
+    - drive:
+    """
+    chain = Chain(board(tmp_path, text, a=tiny_container()), RATE_HZ, 64)
+    device = devices.load("pi4")
+    table = device.costs(chain)
+    amp, drive = chain.blocks
+    assert table.frame_ns[0] == tuple(device.cost("nam", level).frame_ns for level in amp.levels)
+    assert table.call_ns[1] == (2 * device.cost("drive", drive.levels[0]).call_ns,)
+    assert table.fixed_ns == device["ns_per_period"]
+
+
+# -- files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_that_is_written_is_read_back_the_same(name, tmp_path):
+    device = devices.load(name)
+    (tmp_path / "again.yaml").write_text(devices.write(device), "utf-8")
+    again = devices.read_file(tmp_path / "again.yaml")
+    for kind in BLOCKS:
+        for level in (A2_LITE, A2_FULL, EFFECT):
+            assert again.cost(kind, level).of(64) == pytest.approx(device.cost(kind, level).of(64), rel=1e-3)
+            assert again.cost(kind, level).basis == device.cost(kind, level).basis
+    assert {k: f.basis for k, f in again.figures.items()} == {k: f.basis for k, f in device.figures.items()}
+
+
+@pytest.fixture
+def profile(tmp_path):
+    """write(old text, new text, ...) -> the path of the pi4's profile with these changes."""
+    text = (devices.FOLDER / "pi4.yaml").read_text("utf-8")
+
+    def write(*changes) -> Path:
+        changed = text
+        for old, new in zip(changes[::2], changes[1::2], strict=True):
+            assert old in changed
+            changed = changed.replace(old, new, 1)
+        (tmp_path / "mine.yaml").write_text(changed, "utf-8")
+        return tmp_path / "mine.yaml"
+
+    return write
+
+
+FAULTS = {
+    "an unknown key": ("cores:", "cpus:", "figures: unknown key 'cpus'"),
+    "an unknown basis": ("basis: published", "basis: certain", "basis: needs measured, published, derived or estim"),
+    "a value out of range": (
+        "value: 0.85",
+        "value: 8.5",
+        "figures.usable_share.value: 8.5 is outside 0.01 to 1",
+    ),
+    "a word for a number": ("value: 1800", "value: fast", "figures.clock_mhz.value: needs a number (clock of a core"),
+    "no source": (", source: data sheet", "", "figures.clock_mhz.source: missing; a figure has a value, a basis"),
+    "points out of order": ("work: 11776", "work: 1000", "costs.network[1].work: 1000 is not above 1731"),
+    "a base that is not there": ("scaled_from: zen3", "scaled_from: zen9", "scaled_from: no profile 'zen9'; there are"),
+    "lanes of no kind": ("share one core", "share two", "lanes: needs share one core or own cores, not 'share two'"),
+    "another version": ("version: 1", "version: 2", "version: must be 1, not '2'"),
+    "a cost of nothing known": ("  network:", "  networks:", "costs: unknown key 'networks', did you mean network?"),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_a_fault_in_a_profile_is_told_by_line_and_path(what, profile, capsys):
+    old, new, told = FAULTS[what]
+    path = profile(old, new)
+    answer = chainrt(capsys, "device", "check", path)
+    assert answer.status == 2
+    assert answer.out == ""
+    found = [line for line in answer.faults if told in line]
+    assert len(found) == 1, answer.err
+    name, line = found[0].split(": ")[0].rsplit(":", 1)
+    assert name == str(path)
+    there = path.read_text("utf-8").splitlines()[int(line) - 1]
+    assert (new.strip() or "clock_mhz") in there
+
+
+def test_all_faults_of_a_profile_are_told_at_once(profile, capsys):
+    changes = [text for old, new, _ in list(FAULTS.values())[:5] for text in (old, new)]
+    assert len(chainrt(capsys, "device", "check", profile(*changes)).faults) >= 5
+
+
+def test_an_empty_or_broken_file_is_one_clear_line(tmp_path, capsys):
+    for text in ("", "[", "just words", "- a list"):
+        (tmp_path / "mine.yaml").write_text(text)
+        answer = chainrt(capsys, "device", "check", tmp_path / "mine.yaml")
+        assert answer.status == 2
+        assert "Traceback" not in answer.err
+    assert chainrt(capsys, "device", "check", tmp_path / "none.yaml").err.endswith("this file does not exist\n")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda x: (
+            st.lists(x) | st.dictionaries(st.sampled_from([*reading.KEYS, *reading.FIGURES, "value", "basis"]), x)
+        ),
+    )
+)
+def test_any_yaml_is_a_profile_or_a_list_of_faults(tmp_path_factory, document):
+    path = tmp_path_factory.mktemp("any") / "any.yaml"
+    path.write_text(yaml.safe_dump(document), "utf-8")
+    with pytest.raises(DeviceError) as refused:
+        devices.read_file(path)
+    assert refused.value.faults
+
+
+def test_device_check_says_what_a_good_profile_is(profile, capsys):
+    answer = chainrt(capsys, "device", "check", profile())
+    assert (answer.status, answer.err) == (0, "")
+    assert "pi4: Raspberry Pi 4, no faults" in answer.out
+    assert "estimated: ns_per_period" in answer.out
+
+
+# -- this machine ---------------------------------------------------------------------------------------------------
+
+
+def test_a_machine_is_measured_with_errors_written_and_read_back(tmp_path, capsys, monkeypatch):
+    """Short stretches: the figures are rough, their shape is not."""
+    monkeypatch.setattr(measuring, "ROUND_SECONDS", 0.02)
+    answer = chainrt(capsys, "device", "new", "--from-this-machine", tmp_path / "mine.yaml", "--rounds", "2")
+    assert answer.status == 0, answer.err
+    device = devices.read_file(tmp_path / "mine.yaml")
+    assert device.name == "mine"
+    assert device["period_frames"] == 64
+    lite, full = (device.cost("nam", level) for level in (A2_LITE, A2_FULL))
+    assert 0 < lite.of(64) < full.of(64)
+    assert full.basis == "measured"
+    for kind in BLOCKS:
+        measured = device.prices.get(kind, ())
+        assert all(point.basis == "measured" and point.error is not None for point in measured)
+    assert {"gate", "drive", "network", "convolution", "effect"} <= set(device.prices)
+    assert "±" in answer.out
+    assert chainrt(capsys, "device", "check", tmp_path / "mine.yaml").status == 0
+
+
+def test_device_new_needs_to_be_told_from_what(tmp_path, capsys):
+    answer = chainrt(capsys, "device", "new", tmp_path / "mine.yaml")
+    assert (answer.status, answer.out) == (2, "")
+    assert "--from-this-machine" in answer.err
+
+
+def test_what_a_call_costs_is_told_from_two_periods():
+    for extra in (0.0, 2.0, 30.0):
+        assert measuring._extra_frames(64 + extra, 16 + extra) == pytest.approx(extra)
+    assert measuring._extra_frames(100, 10) == 0
+    assert measuring._extra_frames(100, 200) == 64
+
+
+def test_the_amp_that_is_played_has_the_shape_of_an_official_a2(tmp_path):
+    from models import saved
+
+    from chainrt.nam import levels
+
+    lite, full = levels.load(saved(measuring.a2_like((3, 8)), tmp_path)).levels
+    assert [size.network.multiply_adds for size in (lite, full)] == [1731, 11776]
+    assert full.network.receptive_field == 6347
+
+
+def test_this_machine_is_measured_once_and_then_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAINRT_CACHE", str(tmp_path))
+    monkeypatch.setattr(measuring, "cache_folder", lambda: Path("kernels-x"))
+    asked = []
+
+    def measured(name, tell):
+        asked.append(name)
+        return made_up({name: (Point(7, "measured", "here", work=20),) for name in FAMILIES})
+
+    monkeypatch.setattr(measuring, "measure", measured)
+    first, second = devices.load("this-machine"), devices.load("this-machine")
+    assert asked == ["this-machine"]
+    assert first == second
