@@ -19,7 +19,7 @@ import numpy as np
 from . import blocks as _every_block  # noqa: F401 (fills BLOCKS)
 from .block import BLOCKS, Block, Level, Settings
 from .compiled.native import Native, address_of, aligned_zeros, compile_all
-from .engine import BYPASS_FRAMES, FADE_FRAMES, perform
+from .engine import BEND_FRAMES, BYPASS_FRAMES, FADE_FRAMES, perform
 from .errors import ChainrtError, Fault, PresetError
 from .layout import ADD, BLOCK, CLEAR, COPY, DELAY, ENGINE, LEVEL, PERFORMANCE, PERIOD, RUN, SPENT, STEP
 from .preset import BlockSpec, Preset, Slim, Split, values_at_tempo
@@ -27,6 +27,8 @@ from .timing import time_calls
 
 RING_PERIODS = 8192  # periods that the meters keep: 11 s of 64 frames
 SETTLING_SECONDS = 0.25
+GUARD = 0.01  # of the deadline: what follows the last block, and the clock's own grain
+MUTED_SHARE = 0.95  # of the deadline, up to which muted levels may work once the sound is done
 CATCHING_UP_PERIODS = 3  # in which a muted level hears all that is kept
 
 
@@ -260,7 +262,7 @@ class Chain:
         record["left"], record["right"] = planes[0], planes[-1]
         record["levels"], record["level_count"] = address_of(levels), len(levels)
         record["audible"] = record["wanted"] = record["target"] = block.allowed[-1]
-        record["warm"] = -1
+        record["warm"], record["least"], record["bent"] = -1, block.allowed[0], BEND_FRAMES
         record["enabled"], record["faded_in"] = 1, BYPASS_FRAMES
         if block.latency:
             record["latency"] = block.latency
@@ -305,6 +307,7 @@ class Chain:
         engine["scratch_left"], engine["scratch_right"] = self._plane(), self._plane()
         engine["dry_left"], engine["dry_right"] = self._plane(), self._plane()
         engine["most_frames"], engine["frame_time_ns"] = self.frames, 1e9 / self.rate
+        engine["guard_ns"], engine["muted_share"] = GUARD * self.deadline_ns, MUTED_SHARE
         engine["mail"] = address_of(self.mail)
         engine["ring"], engine["spent"], engine["ring_size"] = (
             address_of(self.ring),
@@ -331,8 +334,8 @@ class Chain:
         performance["engine"], performance["input"] = address_of(self.engine), address_of(silence)
         performance["input_frames"] = self.frames
         blocks["enabled"], blocks["faded_in"], blocks["idle"] = 1, BYPASS_FRAMES, 0
-        clock = int(self.engine["virtual"]), int(self.engine["silent"])
-        self.engine["virtual"] = self.engine["silent"] = 0
+        how = int(self.engine["virtual"]), int(self.engine["silent"]), int(self.engine["reflex"])
+        self.engine["virtual"] = self.engine["silent"] = self.engine["reflex"] = 0
         play = perform.from_python()
         periods = math.ceil((SETTLING_SECONDS * self.rate + self.latency) / self.frames)
         self.settling_periods = min(RING_PERIODS, periods + count * CATCHING_UP_PERIODS)
@@ -341,7 +344,7 @@ class Chain:
             blocks["warm"], blocks["replay"] = np.minimum(level, blocks["level_count"] - 1), blocks["kept_size"]
             play(address_of(performance), self.frames, CATCHING_UP_PERIODS, 0)
         blocks["warm"], blocks["replay"] = -1, 0
-        self.engine["virtual"], self.engine["silent"] = clock
+        self.engine["virtual"], self.engine["silent"], self.engine["reflex"] = how
         for record, block in zip(blocks, self.blocks, strict=False):
             if not block.spec.enabled:
                 record["enabled"], record["faded_in"], record["idle"] = 0, 0, 1
@@ -351,9 +354,10 @@ class Chain:
         """Counters to zero; every level counts as exact, having heard nothing but silence so far."""
         for name in ("now_ns", "release_ns", "ended_ns", "floor_ended_ns", "posted", "taken", "periods", "misses"):
             self.engine[name] = 0
-        for name in ("unavoidable", "miss_run", "longest_miss_run"):
+        for name in ("unavoidable", "miss_run", "longest_miss_run", "drops", "cold_drops", "holds", "take_from"):
             self.engine[name] = 0
         self.block_records["still"] = self.block_records["arrived"] = 0
+        self.engine["slowdown"] = 1.0
         for levels in self.level_records:
             levels["behind"], levels["fresh"], levels["running"], levels["calm"] = 0, levels["memory"], 0, 0
 

@@ -30,7 +30,7 @@ LEVEL = np.dtype(
         ("memory", "i8"),  # frames of past input that shape the output
         ("behind", "i8"),  # frames of kept input that this level has not yet heard
         ("fresh", "i8"),  # frames it has heard without a gap; it is exact from `memory` on
-        ("running", "i8"),  # 1 if it ran in the last period
+        ("running", "i8"),  # 1 while it runs or catches up
         ("call_ns", "f8"),  # expected cost of one call, and ...
         ("frame_ns", "f8"),  # ... of one frame, all channels together
         # rest: see engine/rest.py
@@ -58,6 +58,7 @@ BLOCK = np.dtype(
         ("right", "i8"),  # address of the second one
         ("levels", "i8"),  # address of its LEVEL records, smallest first
         ("level_count", "i8"),
+        ("least", "i8"),  # the smallest level that the preset allows
         ("audible", "i8"),  # the level that is heard
         ("wanted", "i8"),  # the level that the plan wants to hear
         ("target", "i8"),  # the level that is being made audible; `audible` when there is none
@@ -87,16 +88,32 @@ BLOCK = np.dtype(
         ("knob_floats", "i8"),  # at the beginning of `knobs`: the rate and the knobs
         ("knobs_seen", "i8"),  # address: the same floats, as they were when the input last did not change
         ("rested_ns", "f8"),  # what the levels that rested in this period would have cost
+        # the reflex
+        ("due", "i8"),  # 1: it played in this period, so its muted levels have something to hear
+        ("reflex", "i8"),  # what the reflex did in this period: PLAYED, DROPPED, COLD or HELD
+        ("last_left", "f8"),  # its last output sample, and ...
+        ("before_left", "f8"),  # ... the one before, of the first channel
+        ("last_right", "f8"),  # the same of the second one
+        ("before_right", "f8"),
+        ("bend_left", "f8"),  # what is added to the output to make it go on where it was, when it begins
+        ("bend_right", "f8"),
+        ("bent", "i8"),  # frames of that which are done; from BEND_FRAMES on nothing is added
     ]
 )
+
+PLAYED, DROPPED, COLD, HELD = range(4)
+"""What the reflex did with a block: nothing; least level, warm; least level, cold; nothing ran, the sound was bent."""
 
 SPENT = np.dtype(
     [
         ("measured_ns", "f8"),  # what one block took in one period
         ("expected_ns", "f8"),  # what the cost table says for the work it did, muted levels included
         ("rested_ns", "f8"),  # what it says for the work that rest spared
+        ("muted_ns", "f8"),  # that part of measured_ns that its muted levels took after the sound was done
+        ("muted_expected_ns", "f8"),  # what the table says for it
         ("audible", "i8"),  # the level that was heard at the end of the period
         ("ready", "i8"),  # bit i: level i could be made audible at once
+        ("reflex", "i8"),  # PLAYED, DROPPED, COLD or HELD
     ]
 )
 
@@ -107,13 +124,26 @@ PERIOD = np.dtype(
         ("spent_ns", "i8"),  # how long it took
         ("missed", "i8"),  # 1: it ended after its deadline
         ("unavoidable", "i8"),  # 1: it would have, with every block at its smallest level
+        ("began_ns", "f8"),  # when it began, exactly
+        ("start_ns", "f8"),  # from there to the first block
+        ("plan", "i8"),  # how many plans had been taken
     ]
 )
 
+REAL, LAWS, TRACE = range(3)
+"""Whose time it is: the machine's clock, a simulation's laws, a recorded run's."""
+
+WEATHER_PERIOD, WEATHER_BLOCK = 3, 3
+
 
 def weather_columns(blocks: int) -> int:
-    """Numbers a simulated period needs: slowdown, wake-up in ns, and per block a jitter factor and a stall in ns."""
-    return 2 + 2 * blocks
+    """Numbers a simulated period needs.
+
+    WEATHER_PERIOD of them for all: the factor of the work beside the blocks (TRACE: its ns), the wake-up in ns, ns
+    after the last block. Then WEATHER_BLOCK for each block: the factor of its cost, a stall in ns, and the factor of
+    what its muted levels cost.
+    """
+    return WEATHER_PERIOD + WEATHER_BLOCK * blocks
 
 
 ENGINE = np.dtype(
@@ -132,19 +162,31 @@ ENGINE = np.dtype(
         ("most_frames", "i8"),  # longest period that the planes hold
         ("frame_time_ns", "f8"),  # 1e9 / sample rate
         ("fixed_ns", "f8"),  # expected cost of a period beside the blocks
+        ("restless", "i8"),  # 1: compute what need not be computed, too: see engine/rest.py
         ("silent", "i8"),  # 1: decide and count as ever, but compute no sound (simulation)
         # the clock
-        ("virtual", "i8"),  # 1: time passes as `weather` says, not as the machine's clock does
+        ("virtual", "i8"),  # REAL, LAWS or TRACE: whether time passes as `weather` says
         ("now_ns", "f8"),  # virtual time
         ("weather", "i8"),  # address of weather_columns(block_count) float64 a period
         ("weather_first", "i8"),  # the period that its first row is for
         ("release_ns", "f8"),  # when the next period is due
         ("ended_ns", "f8"),  # when the last one ended
         ("floor_ended_ns", "f8"),  # when it would have, with every block at its smallest level
+        # the reflex
+        ("reflex", "i8"),  # 1: when time runs out, blocks fall to their least level within the period
+        ("guard_ns", "f8"),  # time that stays free before the deadline
+        ("muted_share", "f8"),  # of the deadline, up to which muted levels may work
+        ("slowdown", "f8"),  # measured over expected cost: quickly up, more slowly down
+        ("room_ns", "f8"),  # by the table: what the block that comes next may cost
+        ("hopeless", "i8"),  # 1: what has to run after it is late whatever it does
+        ("drops", "i8"),  # blocks that fell to a warm least level, ...
+        ("cold_drops", "i8"),  # ... to a cold one, ...
+        ("holds", "i8"),  # ... that did not run at all
         # the mailbox: one plan at a time
         ("mail", "i8"),  # address of (wanted, warm, replay) per block
         ("posted", "i8"),  # plans put into the mailbox; written by the control thread
         ("taken", "i8"),  # plans taken out of it; written by the engine
+        ("take_from", "i8"),  # the first period that may take one: 0, except when a recorded run is played again
         # the triple buffer: the player's settings, all at once
         ("settings", "i8"),  # address of three sets of float64: per block enabled (0 or 1), tail (frames), its knobs
         ("settings_size", "i8"),  # numbers in a set

@@ -23,7 +23,7 @@ from chainrt.compiled.memory import pointer, publish
 from chainrt.compiled.native import INTEGER, Native, address_of, aligned_zeros
 from chainrt.control import Control
 from chainrt.engine import FADE_FRAMES, perform, period
-from chainrt.layout import ENGINE, PERFORMANCE, weather_columns
+from chainrt.layout import ENGINE, PERFORMANCE, WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
 from chainrt.performance import Performance
 from chainrt.render import render
 from chainrt.scheduler import NOT_WARM, Fixed, Plan
@@ -541,10 +541,21 @@ def counted(chain, weather, levels=(0, FULL, 0), is_silent=True):
 
 def calm(periods):
     """Weather that changes nothing."""
-    rows = np.zeros((periods, weather_columns(3)))
-    rows[:, 0] = 1
-    rows[:, 2::2] = 1
+    return slower(np.ones(periods))
+
+
+def slower(factors):
+    """Weather in which all work of a period takes so many times as long."""
+    rows = np.zeros((len(factors), weather_columns(3)))
+    rows[:, 0] = factors
+    for block in range(3):
+        rows[:, FACTOR[block]] = rows[:, FACTOR[block] + 2] = factors
     return rows
+
+
+FACTOR = [WEATHER_PERIOD + WEATHER_BLOCK * block for block in range(3)]
+STALL = [column + 1 for column in FACTOR]
+AMP_STALL = STALL[1]
 
 
 def accounts(weather, levels):
@@ -556,15 +567,12 @@ def accounts(weather, levels):
     least = [call[0] + FRAMES * frame[0] for call, frame in zip(*COSTS_BY_BLOCK, strict=True)]
     free = least_free = 0.0  # when each machine is done with the period before
     rows = []
-    for number, (slow, wake, *others) in enumerate(weather.tolist()):
+    for number, row in enumerate(weather):
+        slow, wake = row[:2]
+        factors, stalls = row[FACTOR], row[STALL]
         release = number * DEADLINE_NS
         began = max(free, release) + wake
-        took = [
-            cost * slow * jitter + stall for cost, jitter, stall in zip(costs, others[::2], others[1::2], strict=True)
-        ]
-        least_took = [
-            cost * slow * jitter + stall for cost, jitter, stall in zip(least, others[::2], others[1::2], strict=True)
-        ]
+        took, least_took = (np.array(table) * factors + stalls for table in (costs, least))
         free = began + COSTS.fixed_ns * slow + sum(took)
         least_free = max(least_free, release) + wake + COSTS.fixed_ns * slow + sum(least_took)
         rows.append(
@@ -605,7 +613,7 @@ def test_an_overrun_carries_over_until_it_is_worked_off(chain_of):
     ends at 3711, 4422, 5133, 5844, 6556, 7378 us against deadlines 1333, 2667, 4000, 5333, 6667, 8000: four misses.
     """
     weather = calm(10)
-    weather[0, 5] = 3e6  # the amp
+    weather[0, AMP_STALL] = 3e6  # the amp
     chain = chain_of(MIXED)
     engine = counted(chain, weather)
     assert chain.ring["missed"][:10].tolist() == [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
@@ -618,9 +626,9 @@ def test_an_overrun_carries_over_until_it_is_worked_off(chain_of):
 
 def test_a_stall_that_no_level_survives_is_unavoidable_and_one_that_lite_survives_is_not(chain_of):
     weather = calm(30)
-    weather[5, 5] = 0.9e6  # full: 711 + 900 us; lite: 900 + 203 us
-    weather[15, 5] = 1.2e6
-    weather[25, 0] = 1.95  # everything slower
+    weather[5, AMP_STALL] = 0.9e6  # full: 711 + 900 us; lite: 900 + 203 us
+    weather[15, AMP_STALL] = 1.2e6
+    weather[25] = slower([1.95])
     chain = chain_of(MIXED)
     engine = counted(chain, weather)
     assert np.flatnonzero(chain.ring["missed"][:30]).tolist() == [5, 15, 25]
@@ -630,11 +638,10 @@ def test_a_stall_that_no_level_survives_is_unavoidable_and_one_that_lite_survive
 
 def test_with_all_blocks_at_their_smallest_every_miss_is_unavoidable(chain_of):
     """A period and its wake-up leave 1 us to spare, so a stall of 50 us is worked off in 50 periods."""
-    weather = calm(80)
     took = 2e4 + 16.4e3 + 158e3 + 8.2e3
+    weather = slower(np.full(80, (DEADLINE_NS - 31e3) / took))
     weather[:, 1] = 30e3
-    weather[:, 0] = (DEADLINE_NS - 31e3) / took
-    weather[10, 5] = 50.5e3
+    weather[10, AMP_STALL] = 50.5e3
     chain = chain_of(MIXED)
     engine = counted(chain, weather, levels=(0, LITE, 0))
     missed = np.flatnonzero(chain.ring["missed"][:80])
@@ -658,7 +665,10 @@ weathers = st.lists(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(weather=weathers)
 def test_the_engine_counts_as_the_obvious_accounts_do(mixed_chain, levels, weather):
-    weather = np.array(weather)
+    drawn = np.array(weather)
+    weather = slower(drawn[:, 0])
+    weather[:, 1], weather[:, STALL] = drawn[:, 1], drawn[:, 3::2]
+    weather[:, FACTOR] *= drawn[:, 2::2]
     rows = accounts(weather, levels)
     assume(all(abs(row.margin) > 1e-3 and abs(row.least_margin) > 1e-3 for row in rows))  # ns: not on the very edge
     mixed_chain.rewind()
@@ -711,8 +721,7 @@ def test_muted_work_is_paid_for_and_reported_as_expected(chain_of):
 
 
 def test_silent_or_not_the_engine_decides_and_counts_the_same(chain_of):
-    rows = calm(60)
-    rows[:, 0] = np.random.default_rng(1).uniform(0.5, 3, 60)
+    rows = slower(np.random.default_rng(1).uniform(0.5, 3, 60))
     ledgers = []
     for is_silent in (0, 1):
         chain = chain_of(MIXED)

@@ -17,9 +17,11 @@ from models import tiny_container
 from chainrt import devices, preset, report
 from chainrt.chain import Chain, CostTable
 from chainrt.control import Control, chain_model
+from chainrt.layout import WEATHER_BLOCK, WEATHER_PERIOD
 from chainrt.performance import Performance
 from chainrt.scheduler import POLICIES
-from chainrt.simulate import PERIODS_AT_ONCE, LoadStep, Weather, parse_load, simulate
+from chainrt.simulate import PERIODS_AT_ONCE, simulate
+from chainrt.weather import LoadStep, Weather, parse_load
 
 ROOT = Path(__file__).resolve().parents[1]
 DUAL_AMP = ROOT / "presets" / "dual_amp.yaml"
@@ -330,7 +332,8 @@ def test_waking_up_takes_4_us_and_6_more_on_average_but_never_more_than_64():
 
 
 def test_every_block_jitters_on_its_own_by_two_percent():
-    jitter = np.log(weather_of(200_000, blocks=3)[:, 2::2])
+    rows = weather_of(200_000, blocks=3)
+    jitter = np.log(rows[:, WEATHER_PERIOD::WEATHER_BLOCK] / rows[:, :1])
     assert jitter.mean(axis=0) == pytest.approx([0] * 3, abs=2e-4)
     assert jitter.std(axis=0) == pytest.approx([0.02] * 3, rel=0.01)
     assert np.abs(np.corrcoef(jitter.T) - np.eye(3)).max() < 0.01
@@ -339,14 +342,14 @@ def test_every_block_jitters_on_its_own_by_two_percent():
 
 def test_a_stall_strikes_a_block_in_one_of_50000_periods():
     weather = Weather(64, PERIOD_S, (), 4)
-    struck = [np.mean(weather.rows(PERIODS_AT_ONCE)[:, 3::2] > 0) for _ in range(60)]
+    struck = [np.mean(weather.rows(PERIODS_AT_ONCE)[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK] > 0) for _ in range(60)]
     assert np.mean(struck) == pytest.approx(2e-5, rel=0.2)
 
 
 def test_stalls_are_long_tailed(monkeypatch):
     """Pareto of shape 1.3 from 40 us: half of them above 68 us, one in twenty above 400 us, cut at 3 ms."""
-    monkeypatch.setattr("chainrt.simulate.STALL_PROBABILITY", 0.5)
-    drawn = Weather(64, PERIOD_S, (), 4).rows(PERIODS_AT_ONCE)[:, 3::2]
+    monkeypatch.setattr("chainrt.weather.STALL_PROBABILITY", 0.5)
+    drawn = Weather(64, PERIOD_S, (), 4).rows(PERIODS_AT_ONCE)[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK]
     stalls = drawn[drawn > 0]
     assert len(stalls) / drawn.size == pytest.approx(0.5, rel=0.01)
     assert stalls.min() >= 40e3

@@ -58,6 +58,9 @@ def parser() -> Parser:
     virtual.add_argument("--simulate", action="store_true", help="a virtual clock, as fast as the machine can")
     virtual.add_argument("--device", metavar="PROFILE", help="whose costs to simulate (default: pi4); see profiles")
     virtual.add_argument("--load", metavar="STEPS", help='slowdowns over time, as in "0:1.0, 2:1.6, 4:1.0"')
+    virtual.add_argument(
+        "--scenario", metavar="NAME", help="what kind of day: calm (default), thermal, bursts, presets or hostile"
+    )
     virtual.add_argument("--periods", metavar="N", help="how long to simulate, in periods")
     virtual.add_argument("--seed", metavar="N", help="seed of the simulated disturbances (default: 0)")
 

@@ -2,7 +2,7 @@
 
 import math
 
-from .. import audiofile, devices, preset, report, simulate
+from .. import audiofile, devices, preset, report
 from ..board import make_board
 from ..calibrate import cost_table
 from ..chain import Chain, plan_blocks
@@ -13,7 +13,9 @@ from ..performance import Performance
 from ..riff import riff
 from ..scheduler import POLICIES, ChainModel, least_share
 from ..session import Session
+from ..simulate import extra_block, simulate
 from ..snapshot import named
+from ..weather import SCENARIOS, LoadStep, Weather, parse_load
 from . import show, values
 
 SIMULATED_DEVICE = "pi4"
@@ -32,6 +34,7 @@ def run(options) -> int:
     read(_only_together, options, is_virtual)
     seed = read(values.integer, "--seed", options.seed or "0", 0, 2**63 - 1) if is_virtual else None
     load = read(_load, options.load)
+    scenario = read(values.choice, "--scenario", options.scenario or SCENARIOS[0], SCENARIOS)
     device = read(devices.load, SIMULATED_DEVICE if options.device is None else options.device) if is_virtual else None
     board = read(preset.load, options.preset)
     blocks = board and rate and read(plan_blocks, board, rate)
@@ -66,8 +69,9 @@ def run(options) -> int:
         _introduce(out, chain, model, budget, device, options.input)
         if is_virtual:
             chain.engine["silent"] = int(options.output is None)
-            weather = simulate.Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed)
-            simulate.simulate(chain, control, weather, periods, performance, _teller(out, chain))
+            weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed, scenario, periods)
+            extra = extra_block(chain, control, model, budget)
+            simulate(chain, control, weather, periods, performance, _teller(out, chain), extra)
         else:
             session = Session(made, WallClock(performance, rate, periods), budget)
             session.play(lambda changes: show.print_changes(out, changes))
@@ -98,7 +102,11 @@ def run(options) -> int:
 
 def _only_together(options, is_virtual: bool) -> None:
     """Options that mean nothing beside, or without, others."""
-    alone = [name for name in ("load", "periods", "seed") if getattr(options, name) is not None and not is_virtual]
+    alone = [
+        name
+        for name in ("load", "scenario", "periods", "seed")
+        if getattr(options, name) is not None and not is_virtual
+    ]
     faults = [Fault(f"--{name}", "only with --simulate or --device") for name in alone]
     if options.periods is not None and options.seconds is not None:
         faults.append(Fault("--periods", "not together with --seconds"))
@@ -106,9 +114,9 @@ def _only_together(options, is_virtual: bool) -> None:
         raise PresetError(faults)
 
 
-def _load(text: str | None) -> tuple[simulate.LoadStep, ...]:
+def _load(text: str | None) -> tuple[LoadStep, ...]:
     try:
-        return () if text is None else simulate.parse_load(text)
+        return () if text is None else parse_load(text)
     except ValueError as error:
         raise PresetError(Fault("--load", str(error))) from None
 

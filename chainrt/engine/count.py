@@ -5,20 +5,20 @@ from numba import carray
 
 from ..compiled.clock import now_ns
 from ..compiled.memory import pointer
-from ..layout import PERIOD
+from ..layout import PERIOD, REAL, WEATHER_BLOCK, WEATHER_PERIOD
 from .planes import compiled
 
 
 @compiled
 def clock(engine):
-    return engine.now_ns if engine.virtual == 1 else float(now_ns())
+    return float(now_ns()) if engine.virtual == REAL else engine.now_ns
 
 
 @compiled
 def weather_today(engine):
     """The row of a simulated period: see layout.weather_columns. Not to be read when the clock is real."""
-    columns = 2 + 2 * engine.block_count
-    row = (engine.periods - engine.weather_first) * engine.virtual
+    columns = WEATHER_PERIOD + WEATHER_BLOCK * engine.block_count
+    row = 0 if engine.virtual == REAL else engine.periods - engine.weather_first
     return carray(pointer(engine.weather + row * columns * 8), columns, np.float64)
 
 
@@ -33,6 +33,8 @@ def count_period(engine, began, frames, floor):
     row = engine.periods % engine.ring_size
     note = carray(pointer(engine.ring), engine.ring_size, PERIOD)[row]
     note.release_ns = int(release)
+    note.began_ns = began
+    note.plan = engine.taken
     note.late_ns = int(began - release)
     note.spent_ns = int(ended - began)
     note.missed = 1 if ended > deadline else 0

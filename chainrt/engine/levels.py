@@ -1,23 +1,32 @@
 """One block for one period: its audible level, its muted ones, and the change from one to another.
 
 Rules kept here:
+* Sound first: the muted levels of all blocks work when the whole chain has played, while time is left.
 * A muted level hears the same input as the audible one, from memory (the *kept* input). Any level can thus be made
   exact by replaying, and fail to get ready without anyone hearing it.
 * A level begins its replay so far back that it arrives at the present just when it has heard all that shapes its
   output in the present period: (memory + frames) * replay / (frames + replay). That is the least work for the time
-  it takes.
+  it takes. What it then misses because there was no time is debt: it is replayed, not forgotten.
 * Levels are changed by a crossfade of two exact levels: linear, since they play nearly the same signal.
+* When the planned level does not fit into `room_ns` (the reflex), the block falls in this very period: to its least
+  level if that is warm; if not, to the same level, cold; if that does not fit either, nothing runs. Each time the
+  output is bent so that it goes on where it was. The planned level owes a period and comes back by a crossfade.
 """
 
 import numpy as np
 from numba import carray
 
 from ..compiled.memory import pointer
-from ..layout import LEVEL
+from ..layout import COLD, DROPPED, HELD, LEVEL, PLAYED
 from .planes import FLOAT_BYTES, compiled, plane
 from .rest import call_kernel, call_or_rest, count_still
 
 FADE_FRAMES = 128  # length of the crossfade between two levels: 2.7 ms at 48 kHz
+BEND_FRAMES = 192  # in which the bend of a sudden change is let go: 4 ms at 48 kHz
+MOST_DEBT = 4  # periods that a warm level may lag and still count as warm: it is replayed before it plays
+
+
+# -- the kept input ---------------------------------------------------------------------------------------------
 
 
 @compiled
@@ -76,27 +85,67 @@ def leave_a_gap(level, behind):
     level.calm = 0
 
 
-@compiled
-def is_ready(level, frames):
-    """True if the level has arrived at the present, and was exact before the last `frames` frames already."""
-    return level.behind == 0 and level.fresh >= level.memory + frames
+# -- what a level knows -----------------------------------------------------------------------------------------
 
 
 @compiled
-def run_muted(engine, block, level, frames):
-    """Bring a muted level nearer to the present. Once it is there, the scratch holds its present output.
+def grow_older(block, levels, frames):
+    """A period has come in that no level has heard yet."""
+    for index in range(block.level_count):
+        level = levels[index]
+        level.behind += frames
+        if index != block.audible and index != block.target and index != block.warm:
+            level.running = 0
+        if level.behind > block.kept_size - frames:  # more than is kept: what it knew is worthless
+            leave_a_gap(level, block.kept_size - frames)
 
-    Returns the expected nanoseconds.
-    """
-    if level.running == 0 or block.replay == 0:
+
+@compiled
+def is_exact(level, frames, most_behind):
+    """True if the level, once it has heard what is kept, is exact from the first of the last `frames` frames on."""
+    return level.behind <= most_behind and level.fresh + level.behind >= level.memory + frames
+
+
+@compiled
+def skip_what_is_too_old(engine, block, level, frames):
+    """A level that begins to catch up leaves a gap where hearing it all is not worth it."""
+    if level.running == 0 or (block.replay == 0 and engine.reflex == 0):
         reach = (level.memory + frames) * block.replay // (frames + block.replay)
-        if level.behind - frames > reach:  # too far back to be worth hearing it all: leave a gap
+        if level.behind - frames > reach:
             leave_a_gap(level, frames + reach)
+
+
+@compiled
+def present_ns(level, frames):
+    """What it costs to play the present period, with what the level has not heard before it. By the table."""
+    calls = 1 if level.behind <= frames else 2
+    return calls * level.call_ns + level.behind * level.frame_ns
+
+
+@compiled
+def ready_bits(block):
+    levels = carray(pointer(block.levels), block.level_count, LEVEL)
+    bits = 0
+    for index in range(block.level_count):
+        if is_exact(levels[index], 0, 0):
+            bits |= 1 << index
+    return bits
+
+
+# -- the audible level ------------------------------------------------------------------------------------------
+
+
+@compiled
+def play(engine, block, level, frames):
+    """Let a level play the present period on the block's planes. Returns the expected nanoseconds."""
+    expected = 0.0
+    if level.behind > frames:
+        expected += hear(engine, block, level, level.behind - frames)
+    expected += call_or_rest(engine, block, level, block.left, block.right, frames, block.arrived - frames)
+    level.behind = 0
+    level.fresh = min(level.fresh + frames, level.memory)
     level.running = 1
-    allowed = frames + block.replay
-    if level.behind > allowed:
-        return hear(engine, block, level, allowed)
-    return hear(engine, block, level, level.behind - frames) + hear(engine, block, level, frames)
+    return expected
 
 
 @compiled
@@ -116,44 +165,155 @@ def crossfade(engine, block, frames):
 
 
 @compiled
-def run_block(engine, block, frames):
-    """One block for one period, with all it does on the side. Returns the expected nanoseconds."""
-    levels = carray(pointer(block.levels), block.level_count, LEVEL)
-    now = block.arrived
-    block.arrived += frames
-    count_still(engine, block, frames)
-    if block.level_count == 1:
-        return call_or_rest(engine, block, levels[0], block.left, block.right, frames, now)
-    keep_input(engine, block, frames)
-    if block.faded == 0:
-        block.target = block.wanted
-    for index in range(block.level_count):
-        level = levels[index]
-        level.behind += frames
-        if index != block.target and index != block.warm:
-            level.running = 0
-        if level.behind > block.kept_size - frames:  # more than is kept: what it knew is worthless
-            leave_a_gap(level, block.kept_size - frames)
-    expected = 0.0
-    if block.warm >= 0 and block.warm != block.audible and block.warm != block.target:
-        expected += run_muted(engine, block, levels[block.warm], frames)
+def play_planned(engine, block, levels, frames):
+    """The audible level, and the crossfade to the target if it can be at hand and there is time for both.
+
+    Returns the expected nanoseconds, or -1 if there is no time for it: then nothing was done.
+    """
+    audible, target = levels[block.audible], levels[block.target]
+    alone = present_ns(audible, frames)
     if block.target != block.audible:
-        expected += run_muted(engine, block, levels[block.target], frames)
-    audible = levels[block.audible]
-    expected += call_or_rest(engine, block, audible, block.left, block.right, frames, now)
-    audible.behind = 0
-    audible.fresh = min(audible.fresh + frames, audible.memory)
-    audible.running = 1
-    if block.target != block.audible and is_ready(levels[block.target], frames):
-        crossfade(engine, block, frames)
+        skip_what_is_too_old(engine, block, target, frames)
+    fades = block.target != block.audible and is_exact(target, frames, frames + block.replay)
+    if fades and engine.reflex == 1 and alone + present_ns(target, frames) > engine.room_ns:
+        fades = False
+        if block.faded > 0:
+            return -1.0
+    if engine.reflex == 1 and alone > engine.room_ns:
+        return -1.0
+    if not fades:
+        return play(engine, block, audible, frames)
+    target.running = 1
+    expected = play(engine, block, audible, frames)
+    if target.behind > frames:
+        expected += hear(engine, block, target, target.behind - frames)
+    expected += hear(engine, block, target, frames)
+    crossfade(engine, block, frames)
     return expected
 
 
 @compiled
-def ready_bits(block):
+def play_least(engine, block, levels, frames):
+    """What is left to do when the planned level does not fit. Returns the expected nanoseconds."""
+    least = levels[block.least]
+    is_warm = is_exact(least, frames, MOST_DEBT * frames)
+    is_heard = block.audible == block.least and block.faded == 0
+    if not (is_warm or is_heard) and least.behind > frames:  # there is no time to hear what it missed
+        leave_a_gap(least, frames)
+    if present_ns(least, frames) > engine.room_ns and engine.hopeless == 0:
+        block.reflex = HELD
+        engine.holds += 1
+        silence(engine, block, frames)
+        expected = 0.0
+    else:
+        if not is_heard:
+            block.reflex = DROPPED if is_warm else COLD
+            engine.drops += 1 if is_warm else 0
+            engine.cold_drops += 0 if is_warm else 1
+        block.audible = block.least
+        expected = play(engine, block, least, frames)
+    block.faded = 0
+    return expected
+
+
+@compiled
+def silence(engine, block, frames):
+    if engine.silent == 1:
+        return
+    for channel in range(block.channels):
+        sound = plane(block.right if channel else block.left, frames)
+        for i in range(frames):
+            sound[i] = 0.0
+
+
+# -- the bend ---------------------------------------------------------------------------------------------------
+
+
+@compiled
+def begin_bend(engine, block, frames):
+    """From here on the output goes on where it was, in a straight line, and turns into what really plays."""
+    block.bent = 0
+    if engine.silent == 0:
+        block.bend_left = 2 * block.last_left - block.before_left - plane(block.left, frames)[0]
+        block.bend_right = 2 * block.last_right - block.before_right - plane(block.right, frames)[0]
+
+
+@compiled
+def bend(engine, block, frames):
+    """Add what is left of the bend."""
+    if engine.silent == 0:
+        for channel in range(block.channels):
+            sound = plane(block.right if channel else block.left, frames)
+            amount = block.bend_right if channel else block.bend_left
+            for i in range(frames):
+                done = min(1.0, (block.bent + i) / BEND_FRAMES)
+                sound[i] += np.float32(amount * (1.0 - done) * (1.0 - done) * (1.0 + 2.0 * done))
+    block.bent += frames
+
+
+@compiled
+def remember_end(engine, block, frames):
+    if engine.silent == 0:
+        left, right = plane(block.left, frames), plane(block.right, frames)
+        block.before_left = left[frames - 2] if frames > 1 else block.last_left
+        block.before_right = right[frames - 2] if frames > 1 else block.last_right
+        block.last_left, block.last_right = left[frames - 1], right[frames - 1]
+
+
+@compiled
+def run_block(engine, block, frames):
+    """One block for one period, within engine.room_ns; its muted levels wait. Returns the expected nanoseconds."""
     levels = carray(pointer(block.levels), block.level_count, LEVEL)
-    bits = 0
-    for index in range(block.level_count):
-        if is_ready(levels[index], 0):
-            bits |= 1 << index
-    return bits
+    block.arrived += frames
+    count_still(engine, block, frames)
+    if block.level_count == 1:
+        return call_or_rest(engine, block, levels[0], block.left, block.right, frames, block.arrived - frames)
+    keep_input(engine, block, frames)
+    if block.faded == 0:
+        block.target = block.wanted
+    grow_older(block, levels, frames)
+    block.due, block.reflex = 1, PLAYED
+    was_held = block.bent < 0
+    expected = play_planned(engine, block, levels, frames)
+    if expected < 0.0:
+        expected = play_least(engine, block, levels, frames)
+    if was_held or block.reflex != PLAYED:
+        begin_bend(engine, block, frames)
+    if block.bent < BEND_FRAMES:
+        bend(engine, block, frames)
+    remember_end(engine, block, frames)
+    if block.reflex == HELD:
+        block.bent = -1
+    return expected
+
+
+# -- the muted ones ---------------------------------------------------------------------------------------------
+
+
+@compiled
+def run_muted(engine, block, level, frames):
+    """Bring a muted level nearer to the present. Returns the expected nanoseconds."""
+    allowed = frames + block.replay
+    if engine.reflex == 1 and level.running == 1:
+        allowed = max(allowed, min(level.behind, MOST_DEBT * frames))
+    skip_what_is_too_old(engine, block, level, frames)
+    level.running = 1
+    if engine.reflex == 1 and level.frame_ns > 0.0:
+        allowed = min(allowed, int(max(0.0, engine.room_ns - 2 * level.call_ns) / level.frame_ns))
+    if level.behind > allowed:
+        return hear(engine, block, level, allowed)
+    past = max(0, level.behind - frames)
+    return hear(engine, block, level, past) + hear(engine, block, level, level.behind)
+
+
+@compiled
+def run_muted_levels(engine, block, frames):
+    """What a block's muted levels have to do in this period, within engine.room_ns. Returns expected nanoseconds."""
+    levels = carray(pointer(block.levels), block.level_count, LEVEL)
+    expected = 0.0
+    if block.target != block.audible and levels[block.target].behind > 0:
+        expected += run_muted(engine, block, levels[block.target], frames)
+        engine.room_ns -= expected
+    if block.warm >= 0 and block.warm != block.audible and block.warm != block.target:
+        expected += run_muted(engine, block, levels[block.warm], frames)
+    return expected

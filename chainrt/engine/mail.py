@@ -23,7 +23,7 @@ MIDDLE_OFFSET = ENGINE.fields["settings_middle"][1]
 def take_plan(engine, blocks):
     """Take a plan out of the mailbox, if one is there."""
     posted = load_acquire(address(engine) + POSTED_OFFSET)
-    if posted == engine.taken:
+    if posted == engine.taken or engine.periods < engine.take_from:
         return
     mail = carray(pointer(engine.mail), engine.block_count * 3, np.int64)
     for index in range(engine.block_count):

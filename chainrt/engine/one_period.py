@@ -6,7 +6,7 @@ from ..compiled.denormals import flush_denormals, restore_denormals
 from ..compiled.memory import address, pointer, store_release
 from ..compiled.native import INTEGER, Native
 from ..dsp import make_finite
-from ..layout import BLOCK, ENGINE
+from ..layout import BLOCK, ENGINE, REAL
 from .count import clock, count_period, weather_today
 from .mail import take_plan, take_settings
 from .planes import compiled, plane
@@ -21,12 +21,12 @@ def _period(engine, frames):
     blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
     take_plan(engine, blocks)
     take_settings(engine, blocks)
-    if engine.virtual == 1:
+    if engine.virtual != REAL:
         engine.now_ns = max(engine.now_ns, engine.release_ns) + weather_today(engine)[1]
     began = clock(engine)
     if engine.silent == 0:
         make_finite(plane(engine.input, frames), frames)
-    floor = run_program(engine, frames)
+    floor = run_program(engine, frames, began)
     count_period(engine, began, frames, floor)
     store_release(address(engine) + PERIODS_OFFSET, engine.periods + 1)
     restore_denormals(floating)

@@ -1,14 +1,31 @@
-"""The chain as a program: its steps in order, and what each block took."""
+"""The chain as a program: its steps in order, then the muted work of all blocks; and what each block took."""
 
 import numpy as np
 from numba import carray
 
 from ..compiled.memory import pointer
-from ..layout import ADD, BLOCK, CLEAR, COPY, DELAY, LEVEL, RUN, SPENT, STEP
+from ..layout import (
+    ADD,
+    BLOCK,
+    CLEAR,
+    COPY,
+    DELAY,
+    LAWS,
+    PERIOD,
+    PLAYED,
+    REAL,
+    RUN,
+    SPENT,
+    STEP,
+    TRACE,
+    WEATHER_BLOCK,
+    WEATHER_PERIOD,
+)
 from .bypass import run_switched
 from .count import clock, weather_today
-from .levels import ready_bits
+from .levels import ready_bits, run_muted_levels
 from .planes import compiled, plane
+from .reflex import follow, least_ns, least_of_all, make_room, present_slowdown, ratio
 
 STALL_RATIO = 2.0  # beyond this factor a period's excess counts as a stall, not as a slowdown (SCHEDULING: estimator)
 SPENT_BYTES = SPENT.itemsize
@@ -44,54 +61,112 @@ def run_plumbing(step, frames):
 
 
 @compiled
-def smallest_ns(blocks, index, frames):
-    """What a block would have taken at its smallest level; nothing if it is bypassed."""
-    if blocks[index].idle == 1:
-        return 0.0
-    level = carray(pointer(blocks[index].levels), 1, LEVEL)[0]
-    return level.call_ns + frames * level.frame_ns
+def pass_time(engine, expected, factor, stall):
+    """On a virtual clock: let the time pass that some work takes."""
+    if engine.virtual == LAWS:
+        engine.now_ns += expected * factor + stall
+    elif engine.virtual == TRACE:
+        engine.now_ns += float(int(expected * factor + stall + 0.5))  # was measured in whole nanoseconds
 
 
 @compiled
-def run_program(engine, frames):
+def begin_program(engine, began, weather, note):
+    """What comes before the first block. Returns the nanoseconds it took."""
+    if engine.virtual == LAWS:
+        engine.now_ns += engine.fixed_ns * weather[0]
+    elif engine.virtual == TRACE:
+        engine.now_ns += weather[0]
+    note.start_ns = clock(engine) - began
+    return note.start_ns
+
+
+@compiled
+def run_program(engine, frames, began):
     """Run all steps and note what each block took. Returns what the floor, an all-smallest chain, would have taken."""
     blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)  # as an argument it would be counted (NRT)
     steps = carray(pointer(engine.steps), engine.step_count, STEP)
     row = engine.periods % engine.ring_size
     spent = carray(pointer(engine.spent + row * engine.block_count * SPENT_BYTES), engine.block_count, SPENT)
+    note = carray(pointer(engine.ring), engine.ring_size, PERIOD)[row]
     weather = weather_today(engine)
-    floor, measured_all, expected_all = engine.fixed_ns, 0.0, 0.0
-    if engine.virtual == 1:
-        floor *= weather[0]
-        engine.now_ns += floor
+    length = frames * engine.frame_time_ns
+    deadline = engine.release_ns + length
+    floor = begin_program(engine, began, weather, note)
+    if engine.virtual == REAL:
+        floor = engine.fixed_ns
+    later, later_single = least_of_all(engine, frames)
+    measured_all, expected_all, worst_measured, worst_expected = 0.0, 0.0, 0.0, 0.0
     before = clock(engine)
     for index in range(engine.step_count):
         step = steps[index]
         if step.kind != RUN:
             if engine.silent == 0:
                 run_plumbing(step, frames)
-                before = clock(engine)
             continue
         block = blocks[step.block]
         block.rested_ns = 0.0
+        least = least_ns(block, frames)
+        later -= least
+        later_single -= least if block.level_count == 1 else 0.0
+        shown = ratio(measured_all, expected_all, worst_measured, worst_expected, length)
+        left = deadline - engine.guard_ns - before
+        make_room(engine, left, later, later_single, present_slowdown(engine, shown))
         expected = run_switched(engine, block, frames)
-        if engine.virtual == 1:
-            factor, stall = weather[0] * weather[2 + 2 * step.block], weather[3 + 2 * step.block]
-            engine.now_ns += expected * factor + stall
-            floor += smallest_ns(blocks, step.block, frames) * factor + stall
+        if engine.virtual != REAL:
+            at = WEATHER_PERIOD + WEATHER_BLOCK * step.block
+            pass_time(engine, expected, weather[at], weather[at + 1])
+            floor += least * weather[at] + weather[at + 1]
         else:
-            floor += min(smallest_ns(blocks, step.block, frames), expected)
+            floor += min(least, expected)
         after = clock(engine)
-        note = spent[step.block]
-        note.measured_ns = after - before
-        note.expected_ns = expected
-        note.rested_ns = block.rested_ns
-        note.audible = block.audible
-        note.ready = ready_bits(block)
+        put_down(spent[step.block], block, after - before, expected)
         measured_all += after - before
         expected_all += expected
+        if after - before - expected > worst_measured - worst_expected:
+            worst_measured, worst_expected = after - before, expected
         before = after
-    if engine.virtual == 0 and expected_all > 0.0:
-        ratio = min(measured_all / expected_all, STALL_RATIO)
-        floor = floor * ratio + max(0.0, measured_all - STALL_RATIO * expected_all)
+    shown = ratio(measured_all, expected_all, worst_measured, worst_expected, length)
+    follow(engine, shown)
+    if engine.virtual == REAL and expected_all > 0.0:
+        slow = min(measured_all / expected_all, STALL_RATIO)
+        floor = floor * slow + max(0.0, measured_all - STALL_RATIO * expected_all)
+    run_muted_work(engine, frames, before, engine.release_ns + engine.muted_share * length, shown)
+    if engine.virtual != REAL:
+        engine.now_ns += weather[2]
     return floor
+
+
+@compiled
+def put_down(note, block, measured, expected):
+    """Note what a block took until its sound was done."""
+    note.measured_ns, note.expected_ns = measured, expected
+    note.muted_ns = note.muted_expected_ns = 0.0
+    note.rested_ns = block.rested_ns
+    note.audible = block.audible
+    note.reflex = block.reflex if block.due == 1 else PLAYED
+
+
+@compiled
+def run_muted_work(engine, frames, before, until, shown):
+    """Let the muted levels work in the time that is left until then."""
+    blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
+    row = engine.periods % engine.ring_size
+    spent = carray(pointer(engine.spent + row * engine.block_count * SPENT_BYTES), engine.block_count, SPENT)
+    weather = weather_today(engine)
+    slowdown = present_slowdown(engine, shown)
+    for index in range(engine.block_count):
+        block, note = blocks[index], spent[index]
+        if block.due == 1:
+            block.due = 0
+            engine.room_ns = (until - before) / slowdown
+            expected = run_muted_levels(engine, block, frames)
+            if expected > 0.0:
+                if engine.virtual != REAL:
+                    pass_time(engine, expected, weather[WEATHER_PERIOD + WEATHER_BLOCK * index + 2], 0.0)
+                after = clock(engine)
+                note.muted_ns, note.muted_expected_ns = after - before, expected
+                note.measured_ns += after - before
+                note.expected_ns += expected
+                before = after
+            note.rested_ns = block.rested_ns
+        note.ready = ready_bits(block)

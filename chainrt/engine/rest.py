@@ -11,7 +11,8 @@ Rules kept here:
   all that it feeds back as it was, bit for bit.
 * A level with a clock does not do the same in every frame; it rests on zeros only.
 * What a resting level would have cost is noted in `rested_ns`, so that nobody takes silence for a fast machine.
-* A simulated device does not rest: what it decides must not depend on whether the sound is computed.
+* A simulated device does not rest: what it decides must not depend on whether the sound is computed. Nor does a run
+  that is recorded in order to be simulated.
 """
 
 import numpy as np
@@ -19,6 +20,7 @@ from numba import carray
 
 from ..compiled.call import call4, call5
 from ..compiled.memory import pointer
+from ..layout import REAL
 from .planes import FLOAT_BYTES, compiled, plane
 
 
@@ -75,7 +77,7 @@ def copy_changes(source, target, count):
 @compiled
 def count_still(engine, block, frames):
     """Count the frames for which the block's input has not changed, nor any of its knobs."""
-    if engine.silent == 1 or engine.virtual == 1:
+    if engine.silent == 1 or engine.virtual != REAL or engine.restless == 1:
         block.still = 0
         return
     left, right = words(block.left, frames)[frames - 1], words(block.right, frames)[frames - 1]

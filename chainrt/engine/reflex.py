@@ -1,0 +1,77 @@
+"""The reflex: what a block may still cost in this period, and how slow the machine is just now.
+
+    left = deadline - guard - now - SPARE x slowdown x (what all later blocks cost at least)
+
+A block plays at its planned level if that fits into what is left, else at its least one. Why within the period: a
+plan comes a hundred times a second, and in the ten milliseconds before the next one seven periods would be missed.
+
+Rules kept here:
+* Slowdown is the higher of what the last periods showed and of what this one shows so far, once it has shown enough.
+* A stall (the machine looked away) is not a slowdown: the block with the largest excess does not count, if that is
+  more than STALL_SHARE of the period.
+* No period raises the slowdown to more than MOST_AT_ONCE times what it was.
+"""
+
+from numba import carray
+
+from ..compiled.memory import pointer
+from ..layout import BLOCK, LEVEL
+from .planes import compiled
+
+SPARE = 1.03  # how much later blocks are trusted to keep to the table
+ATTACK, RELEASE = 0.5, 0.15  # share of a rise and of a fall that the slowdown follows in one period
+MOST_AT_ONCE = 2.0
+STALL_SHARE = 0.03  # of the period
+EVIDENCE_SHARE = 0.01  # of the period: expected work by which it may be judged before it is over
+
+
+@compiled
+def least_ns(block, frames):
+    """What the block costs at its least level, by the table; nothing if it is bypassed."""
+    if block.idle == 1 and block.enabled == 0:
+        return 0.0
+    level = carray(pointer(block.levels), block.level_count, LEVEL)[block.least]
+    return level.call_ns + frames * level.frame_ns
+
+
+@compiled
+def ratio(measured, expected, most_excess_measured, most_excess_expected, length):
+    """Measured over expected work, without the block of the largest excess if it looks like a stall; 0: too little."""
+    if most_excess_measured - most_excess_expected > STALL_SHARE * length:
+        measured -= most_excess_measured
+        expected -= most_excess_expected
+    return measured / expected if expected > EVIDENCE_SHARE * length else 0.0
+
+
+@compiled
+def present_slowdown(engine, shown):
+    """The slowdown to reckon with, if this period has `shown` so much so far."""
+    return max(engine.slowdown, min(shown, MOST_AT_ONCE * engine.slowdown))
+
+
+@compiled
+def follow(engine, shown):
+    """Learn from a whole period."""
+    if shown > 0.0:
+        shown = min(shown, MOST_AT_ONCE * engine.slowdown)
+        engine.slowdown += (ATTACK if shown > engine.slowdown else RELEASE) * (shown - engine.slowdown)
+
+
+@compiled
+def least_of_all(engine, frames):
+    """(what all blocks cost at least, what those cost that have no smaller level to fall to), by the table."""
+    blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
+    every, single = 0.0, 0.0
+    for index in range(engine.block_count):
+        least = least_ns(blocks[index], frames)
+        every += least
+        if blocks[index].level_count == 1:
+            single += least
+    return every, single
+
+
+@compiled
+def make_room(engine, left, later, later_single, slowdown):
+    """Tell the block that comes next what it may cost. left: nanoseconds until the guard; later: by the table."""
+    engine.room_ns = left / slowdown - SPARE * later
+    engine.hopeless = 1 if left < slowdown * later_single else 0
