@@ -244,6 +244,7 @@ def test_the_report_has_exactly_the_keys_that_scripts_rely_on(two_amps):
         "misses",
         "unavoidable_misses",
         "longest_miss_run",
+        "lost_periods",
         "load",
         "utility",
         "level_changes",
