@@ -197,6 +197,24 @@ def test_a_stereo_block_in_a_mono_chain_hears_the_same_on_both_sides_and_makes_i
     assert np.abs(once - (both + before, both - before)).max() < 1e-6
 
 
+def test_a_linked_block_leaves_a_mono_chain_mono_and_plays_both_channels_of_a_stereo_one_alike(tmp_path):
+    (tmp_path / "mono").mkdir()
+    mono = chain_of(tmp_path / "mono", "- limiter: {input: 20 dB}", documents={})
+    heard = render(mono, guitar())
+    p, (level,) = BLOCKS["limiter"].build(Settings({"input": 20}, {}, RATE_HZ))
+    alone = play(BLOCKS["limiter"], p, level.new_state(), np.concatenate([guitar(), np.zeros(level.latency)]))
+    assert heard == pytest.approx(alone[level.latency :], abs=ROUNDING)
+    text = """
+        - split:
+            lanes: {l: , r: }
+            mix: {l: {pan: -100}, r: {pan: 50}}
+        - limiter: {input: 20 dB}
+        """
+    left, right = render(chain_of(tmp_path, text, documents={}), guitar()).T
+    (l_left, _), (r_left, r_right) = pan_gains(-100, is_stereo=False), pan_gains(50, is_stereo=False)
+    assert left * r_right == pytest.approx(right * (l_left + r_left), abs=1e-5)
+
+
 def test_a_block_that_is_switched_off_costs_nothing_and_cannot_be_heard(tmp_path):
     off = PANNED.replace("right: [drive: ,", "right: [drive: {enabled: false},")
     without = PANNED.replace("right: [drive: ,", "right: [")

@@ -51,3 +51,24 @@ def swing_hz(values, seconds):
     """How often a slow wave swings: the strongest bin of the spectrum of `seconds` of values."""
     spectrum = np.abs(np.fft.rfft((values - values.mean()) * np.hanning(len(values)), 8 * len(values)))
     return np.argmax(spectrum) / 8 / seconds
+
+
+def one_pole(hz, x):
+    """The slow twin of every low-pass here: y += a (x - y)."""
+    a, y = 1 - np.exp(-2 * np.pi * hz / RATE_HZ), 0.0
+    return np.array([y := y + a * (value - y) for value in x])
+
+
+def one_pole_response(hz, at_hz):
+    """What that low-pass does to a sine, as a complex number."""
+    a = 1 - np.exp(-2 * np.pi * hz / RATE_HZ)
+    return a / (1 - (1 - a) * np.exp(-2j * np.pi * at_hz / RATE_HZ))
+
+
+def aliases(heard, hz):
+    """Energy beside the harmonics of `hz`, in dB of the whole; one second, so each harmonic has a bin of its own."""
+    spectrum = np.abs(np.fft.rfft(heard[-RATE_HZ:] * np.blackman(RATE_HZ))) ** 2
+    beside = np.ones(len(spectrum), bool)
+    for harmonic in range(0, len(spectrum), hz):
+        beside[max(0, harmonic - 3) : harmonic + 4] = False
+    return 10 * np.log10(spectrum[beside].sum() / spectrum.sum())

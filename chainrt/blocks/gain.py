@@ -1,0 +1,42 @@
+"""Gain: louder or softer, and the other way round if two lanes cancel each other.
+
+Source: Zölzer (ed.), DAFX, 2nd ed. 2011, chapter 1 (decibels).
+"""
+
+import numpy as np
+
+from ..block import Param, block, choice
+from ..dsp import gain as linear
+from ..dsp import glide_from, make_finite, smoothing
+
+GLIDE_MS = 10.0  # a turned knob arrives this fast
+ARRIVED = 1e-7  # so near to its goal, in parts of it, a gain is as good as there, and the loop without glide can run
+
+
+@block(
+    params=[
+        Param("level", "dB", -80, 40, default=0, help="how much louder"),
+        choice("polarity", "normal", "inverted", default="normal", help="inverted: what went up goes down"),
+    ],
+    state=[
+        ("level", "f8"),  # linear gain at the last frame
+        ("turned", "f8"),  # 0: normal polarity, 2: inverted, at the last frame
+    ],
+    work=1,
+)
+def gain(p, s, x, n):
+    """Multiply x[0:n] by the gain in place."""
+    make_finite(x, n)
+    level_goal, turned_goal = linear(p.level), 2.0 * p.polarity
+    level, turned, glide = glide_from(s.level, level_goal), s.turned, smoothing(GLIDE_MS, p.rate)
+    if abs(level - level_goal) <= ARRIVED * level_goal and abs(turned - turned_goal) <= ARRIVED:
+        level, turned = level_goal, turned_goal
+        factor = np.float32(level * (1.0 - turned))
+        for i in range(n):
+            x[i] *= factor
+    else:
+        for i in range(n):
+            level += glide * (level_goal - level)
+            turned += glide * (turned_goal - turned)
+            x[i] *= level * (1.0 - turned)
+    s.level, s.turned = level, turned
