@@ -318,8 +318,8 @@ def test_profiles_are_those_that_device_takes(folder, capsys):
 # -- help, version, looks -------------------------------------------------------------------------------------------
 
 OPTIONS = {
-    "run": "PRESET --input --output --seconds --period --rate --budget --policy --fail-on-miss --json --simulate "
-    "--device --load --periods --seed",
+    "run": "PRESET --input --output --seconds --period --rate --budget --policy --fail-on-miss --no-view --json "
+    "--simulate --device --load --periods --seed",
     "render": "PRESET IN.wav OUT.wav --period --rate --slim",
     "check": "PRESET --rate",
     "calibrate": "PRESET --rate --rounds --json",

@@ -74,7 +74,7 @@ def run(options) -> int:
             simulate(chain, control, weather, periods, performance, _teller(out, chain), extra)
         else:
             session = Session(made, WallClock(performance, rate, periods), budget)
-            session.play(lambda changes: show.print_changes(out, changes))
+            _play(session, out, is_watched=out.is_terminal and not options.no_view)
     except KeyboardInterrupt:
         status = 130
         out.print(f"Stopped after {performance.done / rate:.2f} s.")
@@ -98,6 +98,16 @@ def run(options) -> int:
     if status == 0 and options.fail_on_miss and answer["misses"]:
         return 1
     return status
+
+
+def _play(session: Session, out, is_watched: bool) -> None:
+    """Play a session to its end, in the full-screen view or with a line for each change of level."""
+    if is_watched:
+        from . import view  # half a second that only those wait who look
+
+        view.watch(session)
+    else:
+        session.play(lambda changes: show.print_changes(out, changes))
 
 
 def _only_together(options, is_virtual: bool) -> None:
