@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 
 from .chain import Chain, ChainBlock
 from .compiled.native import cache_folder, cache_root
+from .preset import Preset
 
 UNUSED_SECONDS = 90 * 24 * 3600  # older tables are removed when a new one is kept
 UNHEARD = ("id", "line", "path", "slim", "priority", "author", "tags", "name")
@@ -45,8 +46,19 @@ def fidelity_key(chain: Chain, samples: np.ndarray) -> str:
     return _digest(cache_folder().name, chain.preset, levels, chain.rate, samples)
 
 
+def preset_key(preset: Preset, blocks: Sequence[ChainBlock], rate: float) -> str:
+    """The name of what is known of a preset's blocks on any machine: see facts.py."""
+    levels = [[level.name for level in block.levels] for block in blocks]
+    return _digest(cache_folder().name, preset, levels, rate)
+
+
+def shelf_key(kinds: Sequence[str], rate: float, frames: int) -> str:
+    """The name of what is known of blocks of all these kinds with their knobs as they come."""
+    return _digest(cache_folder().name, "shelf", list(kinds), rate, frames)
+
+
 def recall(kind: str, key: str) -> dict | None:
-    """A table that was kept; None if there is none that can be read. kind: "costs" or "fidelity"."""
+    """A table that was kept; None if there is none that can be read. kind: "costs", "fidelity" or "facts"."""
     try:
         table = json.loads(_file(kind, key).read_text("utf-8"))
     except (OSError, ValueError):

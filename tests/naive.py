@@ -184,3 +184,11 @@ def convnet(network, x):
 def linear(network, x):
     """What `network` (chainrt.nam.linear.Linear) makes of the mono signal `x`, after an endless silence."""
     return np.convolve(np.asarray(x, np.float64), network.response.astype(np.float64))[: len(x)] + network.bias
+
+
+def best_plan_by_trying_all(counts, worth, is_allowed):
+    """Of all plans of blocks with so many levels, the one worth most among those allowed; None if none is."""
+    plans = [()]
+    for count in counts:
+        plans = [(*plan, level) for plan in plans for level in range(count)]
+    return max(filter(is_allowed, plans), key=worth, default=None)

@@ -325,6 +325,7 @@ OPTIONS = {
     "calibrate": "PRESET --rate --rounds --json",
     "model": "FILE.nam --json",
     "blocks": "KIND",
+    "fit": "PRESET --device --compare --add --without --max --budget --memory --period --rate --plot --json",
     "device new": "FILE --from-this-machine --rounds --without-pauses",
     "device check": "FILE",
     "profiles": "",

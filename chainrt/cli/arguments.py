@@ -84,6 +84,24 @@ def parser() -> Parser:
     check.add_argument("presets", metavar="PRESET", nargs="+", help="pedalboards, YAML files")
     check.add_argument("--rate", metavar="HZ", default="48000", help="sample rate to play at (default: 48000)")
 
+    fit = commands.add_parser(
+        "fit",
+        help="what fits on a device, and what would still fit",
+        epilog="Exit status: 0 everything fits at full size; 3 it fits slimmed; 1 it does not fit; 2 wrong input.",
+    )
+    fit.set_defaults(command=command("fit"))
+    fit.add_argument("preset", metavar="PRESET", nargs="?", help="the pedalboard; only --max does without")
+    fit.add_argument("--device", metavar="PROFILE", help="a name, see profiles, or FILE.yaml (default: this-machine)")
+    fit.add_argument("--compare", metavar="A,B,C", help="several devices side by side")
+    fit.add_argument("--add", metavar="KIND", action="append", help="with this block, FILE.nam or FILE.wav, too")
+    fit.add_argument("--without", metavar="BLOCK", action="append", help="without the block of this id or kind")
+    fit.add_argument("--max", metavar="KIND", help="how many of these fit at each level; nam is an official A2")
+    fit.add_argument("--budget", metavar="SHARE", help="share of the deadline to use (default: the profile's)")
+    fit.add_argument("--memory", metavar="SIZE", help="memory for levels, as 2MiB (default: the profile's)")
+    _engine_options(fit)
+    fit.add_argument("--plot", metavar="FILE.png", help="draw the costs, and fidelity against budget")
+    fit.add_argument("--json", metavar="FILE", nargs="?", const="-", help="write it as JSON (-: to stdout)")
+
     model = commands.add_parser("model", help="what a .nam is, its levels, their cost and error")
     model.set_defaults(command=command("model"))
     model.add_argument("file", metavar="FILE.nam", help="a capture of any architecture")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Collection
 
@@ -68,6 +69,20 @@ def budget(text: str) -> float:
     if not 0 < value <= 100:
         raise PresetError(Fault("--budget", f"{text} is not above 0 % and at most 100 % of the deadline"))
     return value / 100
+
+
+BYTES = {"bytes": 1, "B": 1, "kB": 1e3, "KiB": 2**10, "MB": 1e6, "MiB": 2**20, "GB": 1e9, "GiB": 2**30}
+QUANTITY_OF_BYTES = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
+
+
+def memory(text: str) -> float:
+    """An amount of memory in bytes: "2MiB", "512 kB", 65536."""
+    found = QUANTITY_OF_BYTES.fullmatch(text.strip())
+    unit = found and (found[2] or "bytes")
+    if not found or unit not in BYTES or not 1024 <= float(found[1]) * BYTES[unit] <= 1e13:
+        told = f"{text!r} is not an amount of memory; write it as 2MiB or 512kB, at least 1 KiB"
+        raise PresetError(Fault("--memory", told))
+    return float(found[1]) * BYTES[unit]
 
 
 def period(text: str) -> int:

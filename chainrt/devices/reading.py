@@ -52,10 +52,14 @@ FIGURES = {
     "mean_over_median": Range(1, 10, "mean of a period's time over its median, where costs are medians"),
     "p99_over_mean": Range(1, 10, "99th percentile of a period's time over its mean"),
     "ram_bytes": Range(1024, 1e13, "memory for state and weights, bytes"),
+    "slow_ram_bytes": Range(0, 1e13, "further memory, too slow for networks but not for delay lines, bytes"),
     "bypassed_share": Range(0, 1, "share of its cost that a bypassed block still costs"),
     "handover_ns": Range(0, 1e7, "handing a lane to another core and taking it back, ns"),
 }
-OPTIONAL = {"mean_over_median": Figure(1.0, "derived", "costs are means")}
+OPTIONAL = {
+    "mean_over_median": Figure(1.0, "derived", "costs are means"),
+    "slow_ram_bytes": Figure(0.0, "derived", "all memory is one"),
+}
 COST = Range(0, 1e9, "nanoseconds a frame")
 WORK = Range(1, 1e12, "multiply-adds a frame")
 EXTRA = FIGURES["extra_frames_per_call"]
