@@ -102,32 +102,38 @@ def test_compiling_tells_what_is_missing_before_each_and_at_the_end(empty_cache)
     assert len(told) == 3
 
 
-def test_a_changed_source_of_compiled_code_means_another_cache_folder(empty_cache, tmp_path, monkeypatch):
+def test_a_changed_source_means_another_cache_folder_for_what_imports_it_and_for_nothing_else(
+    empty_cache, tmp_path, monkeypatch
+):
     package = tmp_path / "chainrt"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(native, "PACKAGE", package)
+    modules = "engine.one_period", "blocks.echo", "blocks.gate", "blocks.nam", "timing", ""
 
-    def folder():
-        cache_folder.cache_clear()
-        return cache_folder()
+    def folders():
+        for cached in (cache_folder, native._imported, native._file):
+            cached.cache_clear()
+        return {module: cache_folder(module and f"chainrt.{module}") for module in modules}
 
-    unchanged = folder()
-    assert folder() == unchanged
-    for source in (
-        "dsp.py",
-        "engine/program.py",
-        "layout.py",
-        "compiled/call.py",
-        "nam/lstm_kernel.py",
-        "blocks/echo.py",
-    ):
+    unchanged = folders()
+    assert len(set(unchanged.values())) == len(modules)
+    for source, affected in {
+        "blocks/echo.py": {"blocks.echo"},
+        "dsp.py": {"blocks.echo", "blocks.gate", "blocks.nam", "engine.one_period"},
+        "block.py": {"blocks.echo", "blocks.gate", "blocks.nam"},
+        "engine/program.py": {"engine.one_period"},
+        "compiled/clock.py": {"engine.one_period", "timing"},
+        "compiled/native.py": set(modules),
+        "nam/lstm_kernel.py": {"blocks.nam"},
+        "report.py": set(),
+    }.items():
         text = (package / source).read_text("utf-8")
         (package / source).write_text(text + "\n# another line\n", "utf-8")
-        assert folder() != unchanged, source
+        changed = {module for module, folder in folders().items() if folder != unchanged[module]}
+        assert changed - {""} == affected - {""}, source
+        assert ("" in changed) == bool(affected), source  # everything together
         (package / source).write_text(text, "utf-8")
-        assert folder() == unchanged, source
-    (package / "report.py").write_text("# nothing compiled in here\n", "utf-8")
-    assert folder() == unchanged
+        assert folders() == unchanged, source
 
 
 def test_every_module_that_speaks_to_numba_counts_as_a_source():

@@ -6,14 +6,16 @@ Why an address: the engine calls blocks from a table, so a new block or a new ch
 Rules kept here:
 * Arguments are records (by reference), planes (pointers to float32) and 64-bit integers: all one C register each.
 * `error_model="numpy"`: a division by zero gives inf and never an exception.
-* The cache folder is named by a hash of all sources that hold compiled code, and of where they stand. numba alone
-  would load stale code after an edit to a helper in another file. Folders long unused are removed.
+* A cache folder is named by a hash of the function's own source and of all that it imports from this package, near or
+  far, and of where they stand. numba alone would load stale code after an edit to a helper in another file; a hash of
+  everything would compile every effect again after an edit to one. Folders long unused are removed.
 * What a function closes over must be plain numbers and strings; those are part of numba's cache key.
 """
 
 import ctypes
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -31,23 +33,59 @@ FLOAT = types.float64
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SOURCES = ("compiled/*.py", "blocks/*.py", "nam/*.py", "dsp.py", "block.py", "layout.py", "engine/*.py", "timing.py")
+IMPORT = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)", re.MULTILINE)  # quicker than ast
 UNUSED_SECONDS = 30 * 24 * 3600  # after which a folder of older sources is removed
 
 
-@lru_cache(maxsize=1)
-def cache_folder() -> Path:
-    """Where compiled code is kept; CHAINRT_CACHE names another place. Created on first use."""
+@lru_cache
+def cache_folder(module: str = "") -> Path:
+    """Where the compiled code of a module of this package is kept; CHAINRT_CACHE names another place.
+
+    A module from elsewhere, or none, stands for all that holds compiled code. Created on first use.
+    """
+    name = module.rpartition(".")[2] if module.startswith(f"{PACKAGE.name}.") else "all"
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {PACKAGE}".encode())
-    for pattern in SOURCES:
-        for source in sorted(PACKAGE.glob(pattern)):
-            digest.update(source.name.encode() + source.read_bytes())
-    folder = cache_root() / f"kernels-{digest.hexdigest()[:16]}"
+    for source in _sources(module):
+        digest.update(source.name.encode() + source.read_bytes())
+    folder = cache_root() / f"kernels-{name}-{digest.hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     folder.touch()
     for other in cache_root().glob("kernels-*"):
         if folder.stat().st_mtime - other.stat().st_mtime > UNUSED_SECONDS:
             shutil.rmtree(other, ignore_errors=True)
     return folder
+
+
+def _sources(module: str) -> list[Path]:
+    """The files that decide the compiled code of a module, sorted."""
+    own = _file(PACKAGE.parent.joinpath(*module.split(".")))
+    if own is None or not own.is_relative_to(PACKAGE):
+        return sorted(source for pattern in SOURCES for source in PACKAGE.glob(pattern))
+    found, waiting = set(), [own]
+    while waiting:
+        source = waiting.pop()
+        if source not in found:
+            found.add(source)
+            waiting += _imported(source)
+    return sorted(found)
+
+
+@lru_cache
+def _imported(source: Path) -> tuple[Path, ...]:
+    """The files of this package that one of them imports."""
+    found = []
+    for dots, module, names in IMPORT.findall(source.read_text("utf-8")):
+        if dots or module.startswith(PACKAGE.name):
+            start = source.parents[len(dots) - 1] if dots else PACKAGE.parent
+            place = start.joinpath(*module.split("."))
+            found += [_file(place), *(_file(place / name) for name in re.findall(r"\w+", names))]
+    return tuple(file for file in found if file)
+
+
+@lru_cache
+def _file(place: Path) -> Path | None:
+    """The source of a module or a package of this path, if there is one."""
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
 
 
 def cache_root() -> Path:
@@ -78,11 +116,15 @@ class Native:
 
     @property
     def _stamp(self) -> Path:
-        return cache_folder() / f"{self.function.__module__}.{self.label}.compiled"
+        return self._folder / f"{self.function.__module__}.{self.label}.compiled"
+
+    @property
+    def _folder(self) -> Path:
+        return cache_folder(self.function.__module__)
 
     def _compile(self):
         elsewhere = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(cache_folder())
+        numba.config.CACHE_DIR = str(self._folder)
         try:
             signature = self.returns(*self.arguments)
             compiled = numba.cfunc(signature, cache=True, error_model="numpy")(self.function)
