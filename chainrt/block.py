@@ -29,6 +29,7 @@ from .compiled.native import INTEGER, PLANE, Native, aligned_zeros
 
 UNITS = {
     "dB": {"dB": 1.0},
+    "dBu": {"dBu": 1.0},
     "Hz": {"Hz": 1.0, "kHz": 1000.0},
     "ms": {"ms": 1.0, "s": 1000.0},
     "%": {"%": 1.0},
@@ -86,20 +87,56 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Option:
+    """What `prepare` reads once and no kernel does: a number with a unit, off where the preset does not set it.
+
+    With `choices` it is one of these words, and is read as the word's position; OFF_ON is a plain true or false.
+    """
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    help: str
+    choices: tuple[str, ...] = ()
+
+    default = None
+    follows_tempo = False
+
+
+OFF_ON = ("false", "true")
+
+
+@dataclass(frozen=True)
 class File:
-    """A file a block needs, named in the preset relative to the preset's folder."""
+    """A file a block needs, named in the preset relative to the preset's folder.
+
+    many: a list of files, of which MOST_FILES are allowed. instead_of: the name of the File in whose place it stands.
+    """
 
     name: str
     help: str
+    many: bool = False
+    instead_of: str | None = None
+
+
+MOST_FILES = 16
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What one block of a preset was set to: knob values in the Params' units, files as absolute paths."""
+    """What one block of a preset was set to: knob values in the Params' units, files as absolute paths.
+
+    options: those that were set, in their units. `prepare` may leave remarks, one line each, for whoever plays the
+    block; and functions in `when_compiled`, to be called once its machine code is at hand.
+    """
 
     values: Mapping[str, float]
-    files: Mapping[str, Path]
+    files: Mapping[str, Path | tuple[Path, ...]]
     rate: float
+    options: Mapping[str, float] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    when_compiled: list[Callable[[], None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -138,6 +175,7 @@ class Block:
     kernel: Callable
     params: tuple[Param, ...]
     files: tuple[File, ...]
+    options: tuple[Option, ...]
     channels: int
     linked: bool
     """True if the kernel takes both channels, which are one and the same where the chain is mono."""
@@ -207,6 +245,7 @@ def block(
     *,
     params: Sequence[Param] = (),
     files: Sequence[File] = (),
+    options: Sequence[Option] = (),
     constants: Sequence[tuple] = (),
     state: Sequence[tuple] = (),
     channels: int = 1,
@@ -220,8 +259,8 @@ def block(
 ) -> Callable[[Callable], Block]:
     """Declare the function below as a block of the function's name.
 
-    params, files: what a preset may set. constants: further fields of `p`, filled by `prepare`. state: the fields of
-    `s`, as in a numpy dtype; say in a comment what each remembers. work: multiply-adds a frame, roughly, for
+    params, files, options: what a preset may set. constants: further fields of `p`, filled by `prepare`. state: the
+    fields of `s`, as in a numpy dtype; say in a comment what each remembers. work: multiply-adds a frame, roughly, for
     simulated devices. memory, latency (both in frames): see Level. linked: see the rules above. tail: seconds until
     filters and loops have fallen by 100 dB after the input fell silent, or a function of `p` that gives them; the
     levels' memory is added. readings: what a view may show of the state.
@@ -241,6 +280,7 @@ def block(
             kernel,
             tuple(params),
             tuple(files),
+            tuple(options),
             channels,
             linked,
             slimmable,

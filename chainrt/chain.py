@@ -12,7 +12,7 @@ Rules kept here:
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -42,6 +42,10 @@ class ChainBlock:
     levels: tuple[Level, ...]
     allowed: tuple[int, ...]
     """Indices of the levels that the preset permits, ascending."""
+    remarks: list[str] = field(default_factory=list)
+    """What a musician should know about this block, one line each; all of it once `compile_blocks` has run."""
+    when_compiled: list[Callable[[], None]] = field(default_factory=list)
+    """What the block still has to do when its machine code is at hand."""
 
     @property
     def id(self) -> str:
@@ -116,9 +120,11 @@ def _in_chain(chain: Sequence[BlockSpec | Split]):
 
 def _plan_block(spec: BlockSpec, rate: float) -> ChainBlock:
     declared = BLOCKS[spec.kind]
-    knobs, levels = declared.build(Settings(spec.values, spec.files, rate))
-    block = ChainBlock(spec, declared, knobs, levels, tuple(range(len(levels))))
-    return ChainBlock(spec, declared, knobs, levels, _allowed(block, spec.slim))
+    settings = Settings(spec.values, spec.files, rate, spec.options)
+    knobs, levels = declared.build(settings)
+    every = tuple(range(len(levels)))
+    block = ChainBlock(spec, declared, knobs, levels, every, settings.remarks, settings.when_compiled)
+    return replace(block, allowed=_allowed(block, spec.slim))
 
 
 def _allowed(block: ChainBlock, slim: Slim) -> tuple[int, ...]:
@@ -137,6 +143,20 @@ def settled_state(block: ChainBlock, level: Level) -> Sequence[np.ndarray]:
     play = block.declared.native.from_python()
     play(address_of(block.knobs), address_of(state[0]), *map(address_of, planes), len(planes[0]))
     return state
+
+
+def compile_blocks(blocks: Sequence[ChainBlock], tell=None, others: Sequence[Native] = ()) -> None:
+    """Compile what is missing of these blocks and of `others`, and let the blocks do what they put off until then.
+
+    tell(done, total, label) hears of kernels being compiled.
+    """
+    natives = list(others)
+    for block in blocks:
+        natives += [block.declared.native, *(native for level in block.levels for native in level.natives)]
+    compile_all(natives, tell)
+    for block in blocks:
+        while block.when_compiled:
+            block.when_compiled.pop(0)()
 
 
 # -- step two: lay out ----------------------------------------------------------------------------------------------
@@ -162,7 +182,7 @@ class Chain:
     ):
         self.preset, self.rate, self.frames = preset, float(rate), int(frames)
         self.blocks = plan_blocks(preset, self.rate) if blocks is None else blocks
-        compile_all(self._natives(), tell)
+        compile_blocks(self.blocks, tell, (perform, time_calls))
         self._owned: list = [self.blocks]
         self._steps: list[tuple] = []
         self.engine = self._own(aligned_zeros((), ENGINE))
@@ -180,12 +200,6 @@ class Chain:
     @property
     def deadline_ns(self) -> float:
         return self.frames * 1e9 / self.rate
-
-    def _natives(self) -> list[Native]:
-        natives = [perform, time_calls]
-        for block in self.blocks:
-            natives += [block.declared.native, *(native for level in block.levels for native in level.natives)]
-        return natives
 
     def _own(self, memory):
         self._owned.append(memory)

@@ -16,10 +16,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from yaml import MappingNode, Node, ScalarNode
+from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from . import blocks as _declarations  # noqa: F401  importing them fills BLOCKS
-from .block import BLOCKS, UNITS, Block, Param
+from .block import BLOCKS, MOST_FILES, OFF_ON, UNITS, Block, File, Option, Param
 from .errors import PresetError
 from .yamlfile import NAME, NAME_RULE, TAG, Reader, is_empty, line_of, quote, unknown, what
 
@@ -58,7 +58,8 @@ class BlockSpec:
     """One block of a preset.
 
     values: the knobs that were set, in their Params' units and within their ranges; all others have their defaults.
-    files: every file the block declares, as an absolute path to an existing file.
+    files: the files that the block needs, as absolute paths to existing files; a tuple of them where it takes many.
+    options: those that were set, in their units and within their ranges.
     notes: the knobs among `values` that were set in note values, in quarter notes; their values hold for the tempo.
     priority: 0.1 to 100. line, path: where the block stands in the file, for later faults.
     """
@@ -66,13 +67,14 @@ class BlockSpec:
     id: str
     kind: str
     values: Mapping[str, float]
-    files: Mapping[str, Path]
+    files: Mapping[str, Path | tuple[Path, ...]]
     slim: Slim
     priority: float
     enabled: bool
     line: int
     path: str
     notes: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, float] = field(default_factory=dict)
     standby: bool = False
     """True: in the chain though it is not enabled, since it may be switched on while the chain plays."""
 
@@ -266,18 +268,26 @@ class _Reader(Reader):
     def block(self, node: Node, kind: str, body: Node | None, path: str, lanes: tuple[str, ...]) -> BlockSpec:
         declared = self.blocks[kind]
         params = {param.name: param for param in declared.params}
-        files = {file.name: file.help for file in declared.files}
+        files = {file.name: file for file in declared.files}
+        options = {option.name: option for option in declared.options}
         common = ("slim", "priority", "enabled", "id") if declared.slimmable else ("enabled", "id")
-        settings = self.mapping(body, path, (*params, *files, *common))
-        for name, purpose in files.items():
-            if name not in settings:
-                self.fault(node, f"{path}.{name}", f"missing; {kind} needs this file: {purpose}")
+        settings = self.mapping(body, path, (*params, *files, *options, *common))
+        self.needed_files(node, kind, path, declared.files, settings)
         knobs = [name for name in params if name in settings]
         return BlockSpec(
             id=self.id(settings.get("id"), kind, path, lanes),
             kind=kind,
             values={name: self.knob(settings[name], f"{path}.{name}", params[name]) for name in knobs},
-            files={name: self.file(settings[name], f"{path}.{name}") for name in files if name in settings},
+            files={
+                name: (self.files if file.many else self.file)(settings[name], f"{path}.{name}")
+                for name, file in files.items()
+                if name in settings
+            },
+            options={
+                name: self.option(settings[name], f"{path}.{name}", option)
+                for name, option in options.items()
+                if name in settings
+            },
             slim=self.slim(settings.get("slim"), f"{path}.slim"),
             priority=self.number(settings.get("priority"), f"{path}.priority", PRIORITY),
             enabled=self.switch(settings.get("enabled"), f"{path}.enabled"),
@@ -351,7 +361,7 @@ class _Reader(Reader):
             self.fault(node, path, f"needs {wanted}, not {quote(text)}")
         return text
 
-    def knob(self, node: Node, path: str, param: Param) -> float | None:
+    def knob(self, node: Node, path: str, param: Param | Option) -> float | None:
         """What a knob or a switch is set to, as the number that the kernel reads."""
         if not param.choices:
             return self.number(node, path, param)
@@ -361,7 +371,7 @@ class _Reader(Reader):
         self.fault(node, path, unknown("choice", text, param.choices))
         return None
 
-    def number(self, node: Node | None, path: str, param: Param) -> float | None:
+    def number(self, node: Node | None, path: str, param: Param | Option) -> float | None:
         """A number with or without a unit, or a note value, in the Param's unit and range; its default without any."""
         if node is None:
             return param.default
@@ -394,6 +404,29 @@ class _Reader(Reader):
         if node and text is not None and node.tag != TAG + "bool":
             self.fault(node, path, f"needs true or false, not {quote(text)}")
         return text is not None and text.lower() in ("true", "yes", "on")
+
+    def option(self, node: Node, path: str, option: Option) -> float | None:
+        if option.choices == OFF_ON:
+            return float(self.switch(node, path))
+        return self.knob(node, path, option)
+
+    def needed_files(self, node: Node, kind: str, path: str, files: Iterable[File], settings: Collection[str]) -> None:
+        """Each file must be there, or else the one that may stand in its place; not both."""
+        for file in files:
+            instead = [other for other in files if other.instead_of == file.name]
+            if file.instead_of:
+                if {file.name, file.instead_of} <= set(settings):
+                    self.fault(node, f"{path}.{file.name}", f"not together with {file.instead_of}")
+            elif file.name not in settings and not any(other.name in settings for other in instead):
+                others = "".join(f", or {other.name}: {other.help}" for other in instead)
+                self.fault(node, f"{path}.{file.name}", f"missing; {kind} needs this file: {file.help}{others}")
+
+    def files(self, node: Node, path: str) -> tuple[Path, ...]:
+        """A list of files, at least one."""
+        nodes = self.sequence(node, path)
+        if not 1 <= len(nodes) <= MOST_FILES and (is_empty(node) or isinstance(node, SequenceNode)):
+            self.fault(node, path, f"needs a list of 1 to {MOST_FILES} files, not {len(nodes)}")
+        return tuple(self.file(one, f"{path}[{i}]") for i, one in enumerate(nodes[:MOST_FILES]))
 
     def file(self, node: Node, path: str) -> Path | None:
         text = self.text(node, path)

@@ -85,6 +85,27 @@ def _convolved(kernel, dilation, signal):
     return total
 
 
+def resampled(design, network, x):
+    """What `network`, a function of a signal, makes of x between the two filters of chainrt.nam.resampler.Design.
+
+    All at the common rate, as in the first pages of any book: zeros between the frames, filter, take every so many-th.
+    x: (frames,), any float type. Returns (frames,), float64; late by design.latency.
+    """
+
+    def converted(sound, before, after, count):
+        spread = np.zeros(len(sound) * before)
+        spread[::before] = sound
+        filtered = np.fft.irfft(np.fft.rfft(spread, size) * spectrum, size)
+        return before * filtered[: count * after : after]
+
+    ticks = len(x) * design.step
+    size = 1 << int(ticks + len(design.taps)).bit_length()
+    spectrum = np.fft.rfft(design.taps, size)
+    frames = -(-ticks // design.network_step)
+    made = network(converted(np.asarray(x, np.float64), design.step, design.network_step, frames))
+    return converted(made, design.network_step, design.step, len(x))
+
+
 def board(items, planes, play, rate=48_000):
     """What a preset's chain makes of the planes, a list of one (mono) or two (stereo) arrays of samples.
 

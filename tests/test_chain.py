@@ -429,11 +429,11 @@ def test_a_damaged_model_is_told_where_the_preset_asks_for_it(tmp_path):
     assert "but the configuration needs" in fault
 
 
-def test_a_model_of_another_sample_rate_is_told_with_both_rates(tmp_path):
-    (fault,) = faults_of(tmp_path, "- nam: {model: a.nam}", rate=44_100)
-    assert fault.startswith("board.yaml:4: chain[0].nam: a.nam: ")
+def test_a_model_of_an_impossible_sample_rate_is_told_with_both_rates(tmp_path):
+    (fault,) = faults_of(tmp_path, "- nam: {model: a.nam}", rate=44_099)
+    assert fault.startswith("board.yaml:4: chain[0].nam: a.nam: sample_rate: ")
     assert "48000 Hz" in fault
-    assert "44100 Hz" in fault
+    assert "44099 Hz" in fault
 
 
 def test_all_faults_of_all_blocks_are_told_at_once_in_the_order_of_the_chain(tmp_path):

@@ -22,9 +22,9 @@ def answer(function, *arguments):
         return refusal
 
 
-def pedal(*params, files=(), slimmable=False):
+def pedal(*params, files=(), options=(), slimmable=False):
     """As much of a Block as a preset is checked against."""
-    return SimpleNamespace(params=params, files=files, slimmable=slimmable)
+    return SimpleNamespace(params=params, files=files, options=options, slimmable=slimmable)
 
 
 PEDALS = {

@@ -14,7 +14,9 @@ def blocks(options) -> int:
     out = show.console(to_stderr=False)
     for kind, block in sorted(BLOCKS.items()):
         out.print(Text.assemble((f"{kind:8} ", "bold"), block.summary))
-        out.print(f"{'':8} {', '.join(knob.name for knob in (*block.params, *block.files))}", style="dim")
+        out.print(
+            f"{'':8} {', '.join(knob.name for knob in (*block.params, *block.files, *block.options))}", style="dim"
+        )
     return 0
 
 
@@ -26,6 +28,9 @@ def _print_in_full(block: Block) -> None:
         table.add_row(param.name, *(f"{x:g}" for x in (param.low, param.high, param.default)), param.unit, param.help)
     for file in block.files:
         table.add_row(file.name, "", "", "", "file", file.help)
+    for option in block.options:
+        bounds = ("", "") if option.choices else (f"{option.low:g}", f"{option.high:g}")
+        table.add_row(option.name, *bounds, "", "/".join(option.choices) or option.unit, option.help)
     show.print_table(out, table)
     if block.slimmable:
         out.print("\nslim: auto, full, lite, a level's name or index, or {min:, max:};  priority: 0.1 to 100")

@@ -12,5 +12,8 @@ def check(options) -> int:
         blocks = board and read(plan_blocks, board, rate)
         if blocks is not None:
             out.print(f"{path}: {board.name}, {show.count(len(blocks), 'block')}, no faults")
+            for block in blocks:
+                for remark in block.remarks:
+                    out.print(f"  {block.id}: {remark}")
     read.raise_faults()
     return 0

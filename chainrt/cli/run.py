@@ -158,6 +158,9 @@ def _introduce(out, chain: Chain, model: ChainModel, budget: float, device, sour
         f"{chain.preset.name}: {show.count(len(chain.blocks), 'block')}, {show.count(chain.frames, 'frame')}"
         f" at {chain.rate:,.0f} Hz, a period every {chain.deadline_ns / 1e6:.2f} ms\n{place}"
     )
+    for block in chain.blocks:
+        for remark in block.remarks:
+            out.print(f"{block.id}: {remark}")
     needed = least_share(model, budget * model.deadline_ns, 1.0)
     if needed > 1:
         out.print(

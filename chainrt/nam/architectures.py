@@ -45,9 +45,8 @@ def parse(document: Document) -> Any:
 
 def forgets(network: Any) -> bool:
     """True if nothing further back than the receptive field shapes the output at all: no LSTM is in it."""
-    if isinstance(network, wavenet.WaveNet) and network.condition is not None:
-        return forgets(network.condition)
-    return not isinstance(network, lstm.LSTM)
+    inner = getattr(network, "condition", None) or getattr(network, "inner", None)
+    return not isinstance(network, lstm.LSTM) and (inner is None or forgets(inner))
 
 
 def pack(network: Any) -> Any:
