@@ -53,6 +53,44 @@ def test_every_architecture_has_a_table_and_json_in_a_file(make, tmp_path, capsy
     assert answer["levels"][0]["parameters"] <= len(make()["weights"])
 
 
+def test_several_files_are_the_levels_of_one_amp_and_their_differences_are_told(tmp_path, capsys):
+    paths = []
+    for name, channels in (("amp nano", 2), ("amp big", 4)):
+        path = saved(tiny_wavenet(channels), tmp_path)
+        paths.append(str(path.rename(tmp_path / f"{name}.nam")))
+    assert main(["model", *reversed(paths), "--json", str(tmp_path / "answer.json")]) == 0
+    seen = capsys.readouterr().out
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert set(answer) >= KEYS
+    assert answer["file"] == paths[1]
+    assert [one["file"] for one in answer["files"]] == paths
+    assert [level["name"] for level in answer["levels"]] == ["nano", "big"]
+    assert "put into the order of their size: amp nano.nam, amp big.nam" in answer["remarks"]
+    for remark in answer["remarks"]:
+        assert remark in seen
+
+
+@pytest.mark.parametrize(("make", "rate", "told"), [(tiny_wavenet, 96_000, "stretched"), (tiny_lstm, 96_000, "0.8 ms")])
+def test_a_model_at_another_rate_tells_how_it_is_played_and_how_late(make, rate, told, tmp_path, capsys):
+    path = saved(make(), tmp_path)
+    assert main(["model", str(path), "--rate", str(rate), "--json", str(tmp_path / "answer.json")]) == 0
+    assert f"played at 96,000 Hz: {'resampled, ' * (told == '0.8 ms')}" in (seen := capsys.readouterr().out)
+    assert told in seen
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert (answer["rate"], answer["played_at"]) == (48_000, 96_000)
+    assert (answer["latency"] > 0) == (make is tiny_lstm)
+    assert main(["model", str(path), "--rate", "loud"]) == 2
+
+
+def test_a_file_without_calibration_says_what_is_not_available(tmp_path, capsys):
+    document = tiny_linear()
+    document["metadata"] = {}
+    assert main(["model", str(saved(document, tmp_path))]) == 0
+    seen = capsys.readouterr().out
+    assert "loudness: not given, so normalize is not available" in seen
+    assert "input level: not given, so calibrate (of the input) is not available" in seen
+
+
 def test_a_newer_minor_version_is_one_line_and_still_plays(tmp_path, capsys):
     document = tiny_linear()
     document["version"] = "0.8.0"

@@ -104,7 +104,8 @@ def parser() -> Parser:
 
     model = commands.add_parser("model", help="what a .nam is, its levels, their cost and error")
     model.set_defaults(command=command("model"))
-    model.add_argument("file", metavar="FILE.nam", help="a capture of any architecture")
+    model.add_argument("files", metavar="FILE.nam", nargs="+", help="a capture; several: the sizes of one amp")
+    model.add_argument("--rate", metavar="HZ", help="sample rate to play it at (default: its own)")
     model.add_argument("--json", metavar="FILE", nargs="?", const="-", help="write it as JSON (-: to stdout)")
 
     calibrate = commands.add_parser("calibrate", help="measure costs and fidelity, and keep them")

@@ -1,19 +1,20 @@
 """`chainrt model`: what a .nam is, and what each of its levels costs and loses on this machine."""
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 from .. import blocks as _every_block  # noqa: F401 (fills BLOCKS)
 from ..block import BLOCKS, Settings
 from ..calibrate import error_to_signal_db, measure_levels
-from ..chain import ChainBlock
-from ..compiled.native import compile_all
+from ..chain import ChainBlock, compile_blocks
 from ..nam import levels
+from ..nam.packs import USUAL_RATE_HZ, load_pack, rate_of
 from ..preset import BlockSpec, Slim
 from ..riff import riff
 from . import show, values
 
 FRAMES = 64  # at which the cost is measured
-USUAL_RATE_HZ = 48_000  # for a model that does not say
 RIFF_RATES_HZ = (8_000, 192_000)
 SHOWN_METADATA = (  # key, how it is called, unit
     ("name", "name", ""),
@@ -26,59 +27,82 @@ SHOWN_METADATA = (  # key, how it is called, unit
     ("input_level_dbu", "input level", "dBu at full scale"),
     ("output_level_dbu", "output level", "dBu at full scale"),
 )
+NOT_AVAILABLE = {
+    "loudness": "normalize",
+    "input_level_dbu": "calibrate (of the input)",
+    "output_level_dbu": "calibrate (of the output)",
+}
 LONGEST_TEXT = 60
 
 
 def model(options) -> int:
-    """Print the table or the JSON; exit status."""
-    found = levels.load(options.file)
+    """Print the table or the JSON; exit status. Several files are the levels of one block, as in a preset."""
+    if len(options.files) == 1:
+        found = (levels.load(options.files[0]),)
+    else:
+        found, _ = load_pack(options.files)
+    rate = rate_of(found[0]) if options.rate is None else values.rate(options.rate)
     out = show.console(to_stderr=options.json == "-")
-    for warning in found.warnings:
-        out.print(_plain(warning))
     with show.compiling() as tell:
-        block = _block(options.file, found.sample_rate or USUAL_RATE_HZ)
-        compile_all([block.declared.native, *(native for level in block.levels for native in level.natives)], tell)
-    answer = _answer(options.file, found, block)
+        block = _block(options.files, rate)
+        compile_blocks([block], tell)
+    answer = _answer(found, block, rate)
     if options.json != "-":
         _print(out, answer)
     values.write_json(options.json, answer)
     return 0
 
 
-def _block(path: str, rate: float) -> ChainBlock:
-    """The model as the one block of a chain, at its own rate."""
+def _block(paths: list[str], rate: float) -> ChainBlock:
+    """The model as the one block of a chain at `rate` Hz."""
     declared = BLOCKS["nam"]
-    settings = Settings({}, {"model": path}, rate)
+    files = {"model": Path(paths[0])} if len(paths) == 1 else {"levels": tuple(map(Path, paths))}
+    settings = Settings({}, files, rate)
     knobs, sizes = declared.build(settings)
     spec = BlockSpec("model", "nam", settings.values, settings.files, Slim(), 1.0, True, 1, "model")
-    return ChainBlock(spec, declared, knobs, sizes, tuple(range(len(sizes))))
+    every = tuple(range(len(sizes)))
+    return ChainBlock(spec, declared, knobs, sizes, every, settings.remarks, settings.when_compiled)
 
 
-def _answer(path: str, found: levels.Model, block: ChainBlock) -> dict:
-    """The JSON of `chainrt model`: sizes in numbers and bytes, costs in nanoseconds a sample, errors in dB."""
-    rate = round(found.sample_rate or USUAL_RATE_HZ)
+def _answer(found: Sequence[levels.Model], block: ChainBlock, rate: float) -> dict:
+    """The JSON of `chainrt model`: sizes in numbers and bytes, costs in nanoseconds a sample, errors in dB.
+
+    `rate` is the file's; everything measured, and the reach and latency in frames, is at `played_at`. Of several
+    files the first keys are about the largest, and `files` is about each.
+    """
     guitar = riff(rate if RIFF_RATES_HZ[0] <= rate <= RIFF_RATES_HZ[1] else USUAL_RATE_HZ)
     top = block.levels[-1]
+    networks = [level.network for one in found for level in one.levels]
     rows = [
         {
             "name": level.name,
-            "width": size.network.channels,
-            "parameters": size.network.parameters,
-            "macs_per_sample": size.network.multiply_adds,
+            "width": network.channels,
+            "parameters": network.parameters,
+            "macs_per_sample": round(level.work),
             "state_bytes": _state_bytes(level),
             "cost_ns_per_sample": round(cost, 2),
             "esr_db": None if level is top else round(error_to_signal_db(block, level, guitar), 2),
         }
-        for size, level, cost in zip(found.levels, block.levels, measure_levels(block, FRAMES), strict=True)
+        for network, level, cost in zip(networks, block.levels, measure_levels(block, FRAMES), strict=True)
+    ]
+    about = [
+        {
+            "file": str(one.path),
+            "architecture": one.architecture,
+            "version": one.version,
+            "rate": one.sample_rate,
+            "metadata": _finite(one.metadata),
+            "warnings": list(one.warnings),
+        }
+        for one in found
     ]
     return {
-        "file": str(path),
-        "architecture": found.architecture,
-        "version": found.version,
-        "rate": found.sample_rate,
+        **about[-1],
         "receptive_field": max(level.memory for level in block.levels),
-        "metadata": _finite(found.metadata),
-        "warnings": list(found.warnings),
+        "played_at": rate,
+        "latency": block.latency,
+        "remarks": block.remarks,
+        "files": about,
         "levels": rows,
     }
 
@@ -100,21 +124,20 @@ def _finite(value):
 
 
 def _print(out, answer: dict) -> None:
-    rate = "does not say its rate" if answer["rate"] is None else f"{answer['rate']:,.0f} Hz"
-    out.print(_plain(f"{answer['file']}: {answer['architecture']}, version {answer['version']}, {rate}"))
-    reach = answer["receptive_field"]
-    seconds = reach / (answer["rate"] or USUAL_RATE_HZ)
-    out.print(f"  hears {reach:,} frames back ({1000 * seconds:.0f} ms)")
-    for key, called, unit in SHOWN_METADATA:
-        value = answer["metadata"].get(key)
-        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-            text = value if isinstance(value, str) else f"{value:.1f}"
-            out.print(f"  {called}: {_plain(text)[:LONGEST_TEXT]} {unit}".rstrip())
-        elif unit:
-            out.print(f"  {called}: not given", style="dim")
+    for one in answer["files"]:
+        _print_about(out, one)
+    reach, rate = answer["receptive_field"], answer["played_at"]
+    out.print(f"  hears {reach:,} frames back ({1000 * reach / rate:.0f} ms)")
+    if rate != (answer["rate"] or USUAL_RATE_HZ):
+        late = (
+            f"resampled, {1000 * answer['latency'] / rate:.1f} ms late" if answer["latency"] else "dilations stretched"
+        )
+        out.print(f"  played at {rate:,.0f} Hz: {late}")
+    for remark in answer["remarks"]:
+        out.print(f"  {_plain(remark)}")
     table = show.table("level", "width>", "weights>", "MACs>", "state>", "ns/sample>", "core>", "error>")
     for row in answer["levels"]:
-        share = row["cost_ns_per_sample"] * 1e-9 * (answer["rate"] or USUAL_RATE_HZ)
+        share = row["cost_ns_per_sample"] * 1e-9 * rate
         table.add_row(
             row["name"],
             f"{row['width']:,}",
@@ -128,7 +151,25 @@ def _print(out, answer: dict) -> None:
     out.print()
     show.print_table(out, table)
     out.print()
-    out.print(f"cost at {FRAMES} frames on this machine; error against full on the built-in riff", style="dim")
+    out.print(
+        f"cost at {FRAMES} frames on this machine; error against {answer['levels'][-1]['name']} on the riff",
+        style="dim",
+    )
+
+
+def _print_about(out, one: dict) -> None:
+    """What a file says of itself."""
+    rate = f"does not say its rate, taken for {USUAL_RATE_HZ:,.0f} Hz"
+    if one["rate"] is not None:
+        rate = f"{one['rate']:,.0f} Hz"
+    out.print(_plain(f"{one['file']}: {one['architecture']}, version {one['version']}, {rate}"))
+    for key, called, unit in SHOWN_METADATA:
+        value = one["metadata"].get(key)
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            text = value if isinstance(value, str) else f"{value:.1f}"
+            out.print(f"  {called}: {_plain(text)[:LONGEST_TEXT]} {unit}".rstrip())
+        elif unit:
+            out.print(f"  {called}: not given, so {NOT_AVAILABLE[key]} is not available", style="dim")
 
 
 def _plain(text: str) -> str:

@@ -179,7 +179,8 @@ class PackedResampled:
     def idle(self) -> np.float32:
         """What the network makes of a long silence. Compiles it if need be."""
         plane = aligned_zeros(self.inner.network.receptive_field + CHUNK, np.float32)
-        self.inner.natives[0].from_python()(address_of(self.inner.new_state()[0]), address_of(plane), len(plane))
+        state = self.inner.new_state()
+        self.inner.natives[0].from_python()(address_of(state[0]), address_of(plane), len(plane))
         return plane[-1]
 
     def new_state(self) -> tuple[np.ndarray, ...]:
