@@ -1,4 +1,4 @@
-"""Simulated devices: two amplifiers and a pedal of our own, made to be learned by a network.
+"""Simulated devices: amplifiers and pedals of our own, made to be learned by a network.
 
 Why simulated: the models then belong to nobody else, the data is as long as we like, and the truth is known
 exactly. They are circuits in spirit (tube stages with load lines, coupling capacitors that charge when a grid
@@ -198,22 +198,28 @@ def tone_stack(signal, parts, *, treble, middle, bass):
 
 
 @njit(error_model="numpy")
-def _power_stage(signal, limit_v, asymmetry, rate_hz):
-    """Push-pull output pair: two tanh halves of unlike size; drive moves its bias, rest brings it back."""
-    shift = 0.0
+def _power_stage(signal, limit_v, asymmetry, sag, rate_hz):
+    """Push-pull output pair: two tanh halves of unlike size; drive moves its bias, rest brings it back.
+
+    sag: the share of the supply that a steadily full output takes away; it goes and comes back in 20 ms.
+    """
+    shift, load = 0.0, 0.0
     follow = 1.0 - np.exp(-1.0 / (0.020 * rate_hz))  # 20 ms
     for t in range(signal.shape[0]):
-        x = signal[t] / limit_v
+        supply = 1.0 - sag * load
+        x = signal[t] / (limit_v * supply)
         up = np.tanh(max(x - shift, 0.0) * (1.0 + asymmetry)) / (1.0 + asymmetry)
         down = np.tanh(min(x - shift, 0.0) * (1.0 - asymmetry)) / (1.0 - asymmetry)
         shift += follow * (0.12 * (up - down) * (up - down) - shift)
-        signal[t] = up + down
+        load += follow * (abs(up + down) - load)
+        signal[t] = supply * (up + down)
 
 
 @njit(error_model="numpy")
-def _diode_clipper(signal, resistor_ohm, capacitor_f, rate_hz):
+def _diode_clipper(signal, resistor_ohm, capacitor_f, leakier, rate_hz):
     """Two diodes against ground behind a resistor, a capacitor across them (Yeh et al. 2007, equation 3).
 
+    leakier: saturation current of the diode that conducts on negative voltage, by that of the other one.
     Trapezoid rule; Newton's steps are limited so that no drive can throw them off.
     """
     saturation_a, thermal_v = 2.52e-9, 0.0453
@@ -223,16 +229,16 @@ def _diode_clipper(signal, resistor_ohm, capacitor_f, rate_hz):
         base = v + half * slope
         for _ in range(12):
             e = np.exp(v / thermal_v)
-            current = (signal[t] - v) / resistor_ohm - saturation_a * (e - 1.0 / e)
+            current = (signal[t] - v) / resistor_ohm - saturation_a * (e - leakier / e + (leakier - 1.0))
             change = (v - base - half * current) / (
-                1.0 + half * (1.0 / resistor_ohm + saturation_a / thermal_v * (e + 1.0 / e))
+                1.0 + half * (1.0 / resistor_ohm + saturation_a / thermal_v * (e + leakier / e))
             )
             change = min(max(change, -0.1), 0.1)
             v -= change
             if abs(change) < 1e-7:
                 break
         e = np.exp(v / thermal_v)
-        slope = (signal[t] - v) / resistor_ohm - saturation_a * (e - 1.0 / e)
+        slope = (signal[t] - v) / resistor_ohm - saturation_a * (e - leakier / e + (leakier - 1.0))
         signal[t] = v
 
 
@@ -245,7 +251,7 @@ def glass(signal):
     signal = tone_stack(signal, AMERICAN_STACK, treble=0.65, middle=0.5, bass=0.35)
     signal = tube_stage(signal * 0.30, source_ohm=150e3, capacitor_f=22e-9, leak_ohm=1e6)
     signal = first_order(signal, low_cut_hz=30, high_cut_hz=11e3)
-    _power_stage(signal, 62.0, 0.12, float(INNER_RATE_HZ))
+    _power_stage(signal, 62.0, 0.12, 0.0, float(INNER_RATE_HZ))
     signal = shelf(signal, corner_hz=2200, gain_db=4.0)
     return first_order(signal, low_cut_hz=35, high_cut_hz=12e3)
 
@@ -267,7 +273,7 @@ def brick(signal):
     signal = tube_stage(signal * 0.40, source_ohm=330e3, leak_ohm=470e3, cathode_ohm=820.0, miller_hz=11e3)
     signal = tone_stack(signal, BRITISH_STACK, treble=0.6, middle=0.55, bass=0.3)
     signal = first_order(signal, low_cut_hz=40, high_cut_hz=10e3)
-    _power_stage(signal, 45.0, 0.05, float(INNER_RATE_HZ))
+    _power_stage(signal, 45.0, 0.05, 0.0, float(INNER_RATE_HZ))
     signal = shelf(signal, corner_hz=2600, gain_db=5.0)
     return first_order(signal, low_cut_hz=45, high_cut_hz=11e3)
 
@@ -275,11 +281,53 @@ def brick(signal):
 def fern(signal):
     """Overdrive pedal: bass taken out, gain, two diodes, a gentle top, some of the clean signal beside it."""
     driven = first_order(signal, low_cut_hz=520, high_cut_hz=6500) * 45.0
-    _diode_clipper(driven, 2200.0, 10e-9, float(INNER_RATE_HZ))
+    _diode_clipper(driven, 2200.0, 10e-9, 1.0, float(INNER_RATE_HZ))
     return first_order(driven + 1.0 * signal, low_cut_hz=30, high_cut_hz=3400)
 
 
-DEVICES = {"glass": glass, "brick": brick, "fern": fern}
+def linen(signal):
+    """Clean: two stages that stay on the straight part of their curves, an output pair with room to spare."""
+    signal = tube_stage(signal * 0.7, source_ohm=68e3, miller_hz=14e3)
+    signal = tone_stack(signal, AMERICAN_STACK, treble=0.7, middle=0.4, bass=0.3)
+    signal = tube_stage(signal * 0.25, source_ohm=150e3, cathode_ohm=1800.0, miller_hz=13e3)
+    signal = first_order(signal, low_cut_hz=30, high_cut_hz=12e3)
+    _power_stage(signal, 90.0, 0.08, 0.05, float(INNER_RATE_HZ))
+    signal = shelf(signal, corner_hz=2800, gain_db=5.0)
+    return first_order(signal, low_cut_hz=35, high_cut_hz=13e3)
+
+
+def rust(signal):
+    """Crunch: three stages, a British tone stack, an output pair whose supply sags by a fifth."""
+    signal = tube_stage(signal * 1.3, source_ohm=68e3, cathode_ohm=1800.0, miller_hz=14e3)
+    signal = first_order(signal, low_cut_hz=110)
+    signal = tube_stage(signal * 0.08, source_ohm=220e3, capacitor_f=10e-9, miller_hz=12e3)
+    signal = tube_stage(
+        signal * 0.12,
+        source_ohm=330e3,
+        leak_ohm=680e3,
+        cathode_ohm=2200.0,
+        cathode_bypassed=False,
+        miller_hz=12e3,
+    )
+    signal = tone_stack(signal, BRITISH_STACK, treble=0.6, middle=0.65, bass=0.3)
+    signal = first_order(signal, low_cut_hz=35, high_cut_hz=11e3)
+    _power_stage(signal, 26.0, 0.08, 0.2, float(INNER_RATE_HZ))
+    signal = shelf(signal, corner_hz=2400, gain_db=4.0)
+    return first_order(signal, low_cut_hz=40, high_cut_hz=11e3)
+
+
+def moss(signal):
+    """Fuzz pedal: two diode clippers in a row, the first lopsided, then lows and highs without the middle."""
+    driven = first_order(signal, low_cut_hz=70, high_cut_hz=4500) * 12.0
+    _diode_clipper(driven, 10e3, 4.7e-9, 100.0, float(INNER_RATE_HZ))
+    driven = first_order(driven, low_cut_hz=60, high_cut_hz=5000) * 8.0
+    _diode_clipper(driven, 10e3, 2.2e-9, 1.0, float(INNER_RATE_HZ))
+    low = first_order(driven, high_cut_hz=420)
+    high = first_order(driven, low_cut_hz=1100)
+    return first_order(1.0 * low + 0.8 * high, low_cut_hz=35, high_cut_hz=7000)
+
+
+DEVICES = {"glass": glass, "brick": brick, "fern": fern, "linen": linen, "rust": rust, "moss": moss}
 VOLTS_AT_FULL_SCALE = 1.0  # a strong stroke, 0.35 of full scale, is then a pickup's 350 mV
 
 

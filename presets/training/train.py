@@ -111,6 +111,46 @@ PLANS = {
         tone_type="overdrive",
         parts=(Part({3: 8}, head_taps=16, steps=5000), Part({8: 8}, head_taps=16, steps=2500)),
     ),
+    "brick-a2": Plan(
+        device="brick",
+        gear_make="Ziegelwerk",
+        gear_model="Brick 100",
+        gear_type="amp",
+        tone_type="hi_gain",
+        parts=(Part({3: 8}, head_taps=16, steps=8000), Part({8: 8}, head_taps=16, steps=2500)),
+    ),
+    "linen": Plan(
+        device="linen",
+        gear_make="Halvorsen",
+        gear_model="Linen 40",
+        gear_type="amp",
+        tone_type="clean",
+        parts=(Part({3: 8}, head_taps=16, steps=5000), Part({8: 8}, head_taps=16, steps=2000)),
+    ),
+    "rust": Plan(
+        device="rust",
+        gear_make="Ironfield",
+        gear_model="Rust 45",
+        gear_type="amp",
+        tone_type="crunch",
+        parts=(Part({3: 8}, head_taps=16, steps=6000), Part({8: 8}, head_taps=16, steps=2500)),
+    ),
+    "rust-sliced": Plan(
+        device="rust",
+        gear_make="Ironfield",
+        gear_model="Rust 45",
+        gear_type="amp",
+        tone_type="crunch",
+        parts=(Part({2: 2, 4: 2, 6: 2, 8: 3}, head_taps=1, steps=7000),),
+    ),
+    "moss": Plan(
+        device="moss",
+        gear_make="Underwood",
+        gear_model="Moss Fuzz",
+        gear_type="pedal",
+        tone_type="fuzz",
+        parts=(Part({3: 8}, head_taps=16, steps=8000), Part({8: 8}, head_taps=16, steps=3000)),
+    ),
 }
 
 
@@ -180,8 +220,8 @@ def rate_at(step, steps, factor):
 class Training:
     """All that a checkpoint holds: weights, Adam's moments, averaged weights, step, CPU time so far."""
 
-    def __init__(self, name, number, part, steps):
-        self.name, self.part, self.steps = name, part, steps
+    def __init__(self, name, device, number, part, steps):
+        self.name, self.device, self.part, self.steps = name, device, part, steps
         self.network = Network(part.full_width, part.head_taps)
         self.path = SCRATCH_FOLDER / f"{name}-{number}-{steps}.checkpoint.npz"
         rng = np.random.default_rng(part.seed)
@@ -240,8 +280,8 @@ class Training:
 
     def run(self, report):
         """Train to the end; returns the averaged weights."""
-        x, y = performance_pair(self.name, TRAINING_SEED, TRAINING_SECONDS)
-        held = performance_pair(self.name, VALIDATION_SEED, VALIDATION_SECONDS)
+        x, y = performance_pair(self.device, TRAINING_SEED, TRAINING_SECONDS)
+        held = performance_pair(self.device, VALIDATION_SEED, VALIDATION_SECONDS)
         mean_power = float(np.mean(np.square(y, dtype=float)))
         x = np.concatenate([np.zeros(self.network.geometry.first_output, np.float32), x])
         if self.step == 0:
@@ -404,7 +444,7 @@ def main():
         trained = []
         for number, part in enumerate(plan.parts):
             steps = max(1, round(part.steps * options.steps))
-            training = Training(plan.device, number, part, steps)
+            training = Training(options.model, plan.device, number, part, steps)
             weights = training.run(report)
             trained.append((part, weights, training.cpu_seconds, steps))
         write_model(options.model, plan, trained, path)
