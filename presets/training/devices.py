@@ -327,7 +327,26 @@ def moss(signal):
     return first_order(1.0 * low + 0.8 * high, low_cut_hz=35, high_cut_hz=7000)
 
 
-DEVICES = {"glass": glass, "brick": brick, "fern": fern, "linen": linen, "rust": rust, "moss": moss}
+def cedar(signal):
+    """Bass preamplifier: a warm stage, tone stack, a second stage only for what lies above the deep notes."""
+    signal = tube_stage(signal * 1.5, source_ohm=68e3, capacitor_f=100e-9, leak_ohm=220e3, miller_hz=12e3)
+    signal = tone_stack(signal, AMERICAN_STACK, treble=0.7, middle=0.8, bass=0.2)
+    deep = first_order(signal, high_cut_hz=180)
+    bright = tube_stage(
+        first_order(signal, low_cut_hz=180) * 0.9,
+        source_ohm=220e3,
+        capacitor_f=22e-9,
+        cathode_ohm=2700.0,
+        cathode_bypassed=False,
+        miller_hz=10e3,
+    )
+    signal = first_order(deep - 0.09 * bright, low_cut_hz=20, high_cut_hz=8000)
+    _power_stage(signal, 7.0, 0.12, 0.1, float(INNER_RATE_HZ))
+    return first_order(signal, low_cut_hz=22, high_cut_hz=6000)
+
+
+DEVICES = {one.__name__: one for one in (linen, glass, rust, brick, cedar, fern, moss)}
+BASS_DEVICES = {"cedar"}
 VOLTS_AT_FULL_SCALE = 1.0  # a strong stroke, 0.35 of full scale, is then a pickup's 350 mV
 
 
@@ -341,10 +360,15 @@ def _raw(device, x):
     return sosfilt(_HALF_BAND, out)[::OVERSAMPLING][len(silence) :]
 
 
+def instrument(name):
+    """What is played through the named device."""
+    return "bass" if name in BASS_DEVICES else "guitar"
+
+
 @functools.cache
 def output_gain(name):
     """What brings typical playing to the target level."""
-    y = _raw(DEVICES[name], playing.typical(np.random.default_rng(1), 15.0))
+    y = _raw(DEVICES[name], playing.typical(np.random.default_rng(1), 15.0, instrument(name)))
     return TARGET_RMS / np.sqrt(np.mean(y**2))
 
 

@@ -1,7 +1,8 @@
 """Writing our networks as .nam files, and reading them back with a slow, obvious player that checks them.
 
 The layout is that of the official A2 files (format version 0.7.0): every key is written, also those that are
-off, because readers differ in what they take for granted. Rules kept here:
+off, because readers differ in what they take for granted. An A1 is written in the same words: the field's trainer
+no longer reads the older ones. Rules kept here:
 
 * A weight is written with the fewest digits that give the same float32 again (at most nine).
 * A file appears whole or not at all: it is written beside its place and renamed.
@@ -24,10 +25,13 @@ def _numbers(weights):
     return "[" + ",".join(str(np.float32(w)) for w in weights) + "]"
 
 
-def layer_array(width, head_taps, allowed_channels=None):
-    """The one layer array of an A2."""
+def layer_array(array, allowed_channels=None):
+    """One of a model's layer arrays. With allowed_channels it can be sliced to so many channels."""
     off = {"active": False, "shift": True, "groups": 1}
-    count = network.LAYER_COUNT
+    count = len(array.kernel_sizes)
+    activation = {"type": array.activation}
+    if array.activation == "LeakyReLU":
+        activation["negative_slope"] = network.LEAKY_SLOPE
     slimmable = None
     if allowed_channels:
         allowed = {"allowed_channels": list(allowed_channels)}
@@ -35,14 +39,14 @@ def layer_array(width, head_taps, allowed_channels=None):
     places = ("conv", "input_mixin", "activation")
     films = [f"{place}_{side}_film" for place in places for side in ("pre", "post")]
     return {
-        "input_size": 1,
+        "input_size": array.inputs,
         "condition_size": 1,
-        "head": {"out_channels": 1, "kernel_size": head_taps, "bias": True},
-        "channels": width,
-        "kernel_sizes": network.KERNEL_SIZES.tolist(),
-        "dilations": network.DILATIONS.tolist(),
-        "activation": [{"type": "LeakyReLU", "negative_slope": network.LEAKY_SLOPE}] * count,
-        "bottleneck": width,
+        "head": {"out_channels": array.head_outputs, "kernel_size": array.head_taps, "bias": array.head_bias},
+        "channels": array.channels,
+        "kernel_sizes": array.kernel_sizes,
+        "dilations": array.dilations,
+        "activation": [activation] * count,
+        "bottleneck": array.channels,
         "head1x1": {"active": False, "out_channels": 1, "groups": 1},
         "layer1x1": {"active": True, "groups": 1},
         "groups_input": 1,
@@ -61,16 +65,19 @@ def date_now():
     return {key: getattr(now, key) for key in ("year", "month", "day", "hour", "minute", "second")}
 
 
-def wavenet(weights, width, head_taps, metadata, allowed_channels=None):
+def wavenet_config(architecture, allowed_channels=None):
+    """What stands under `config`."""
+    layers = [layer_array(array, allowed_channels) for array in architecture.arrays]
+    return {"layers": layers, "head": None, "head_scale": architecture.head_scale}
+
+
+def wavenet(weights, architecture, metadata, allowed_channels=None):
+    """A whole model. With allowed_channels it is one that can be sliced to so many channels."""
     return {
         "version": FORMAT_VERSION,
         "metadata": metadata,
         "architecture": "WaveNet",
-        "config": {
-            "layers": [layer_array(width, head_taps, allowed_channels)],
-            "head": None,
-            "head_scale": network.HEAD_SCALE,
-        },
+        "config": wavenet_config(architecture, allowed_channels),
         "weights": np.asarray(weights, np.float32),
         "sample_rate": SAMPLE_RATE_HZ,
     }
@@ -105,7 +112,7 @@ def write(path, model):
 
 
 def levels(path):
-    """(label, layer array, flat weights, width) for every size in a file of ours, smallest first."""
+    """(config, flat weights, width) for every size in a file of ours, smallest first."""
     with open(path, encoding="utf-8") as file:
         model = json.load(file)
     if model["architecture"] == "SlimmableContainer":
@@ -117,14 +124,12 @@ def levels(path):
         array = part["config"]["layers"][0]
         slimmable = array.get("slimmable")
         widths = slimmable["kwargs"]["allowed_channels"] if slimmable else [array["channels"]]
-        for width in widths:
-            found.append((f"{width} ch", array, np.array(part["weights"], np.float32), width))
+        found += [(part["config"], np.array(part["weights"], np.float32), width) for width in widths]
     return found
 
 
-def slow_play(array, flat, width, signal):
-    """Play the first `width` channels of a layer array from silence, in float64. Slow and obvious."""
-    full, taps = array["channels"], array["head"]["kernel_size"]
+def slow_play(config, flat, width, signal):
+    """Play a WaveNet of ours, or the first `width` channels of one, from silence, in float64. Slow and obvious."""
     weights = iter(np.split(np.asarray(flat, float), len(flat)))
 
     def take(*shape):
@@ -139,13 +144,19 @@ def slow_play(array, flat, width, signal):
 
     history = 6400  # longer than the receptive field, so that biases have settled before the first sample
     signal = np.concatenate([np.zeros(history), signal])[None, :]
-    x = take(full, 1)[:width] @ signal
-    head = 0.0
-    for kernel_size, dilation in zip(array["kernel_sizes"], array["dilations"], strict=True):
-        z = convolve(x, take(full, full, kernel_size)[:width, :width], dilation) + take(full)[:width, None]
-        z += take(full, 1)[:width] @ signal
-        z = np.where(z > 0, z, network.LEAKY_SLOPE * z)
-        head = head + z
-        x = x + take(full, full)[:width, :width] @ z + take(full)[:width, None]
-    out = convolve(head, take(1, full, taps)[:, :width], 1) + take(1)
-    return (out * take(1))[0, history:]
+    x, head = signal, 0.0
+    for array in config["layers"]:
+        full, outputs = array["channels"], array["head"]["out_channels"]
+        w = width if len(config["layers"]) == 1 else full
+        is_tanh = array["activation"][0]["type"] == "Tanh"
+        x = take(full, array["input_size"])[:w] @ x
+        for kernel_size, dilation in zip(array["kernel_sizes"], array["dilations"], strict=True):
+            z = convolve(x, take(full, full, kernel_size)[:w, :w], dilation) + take(full)[:w, None]
+            z += take(full, 1)[:w] @ signal
+            z = np.tanh(z) if is_tanh else np.where(z > 0, z, network.LEAKY_SLOPE * z)
+            head = head + z
+            x = x + take(full, full)[:w, :w] @ z + take(full)[:w, None]
+        head = convolve(head, take(outputs, full, array["head"]["kernel_size"])[:, :w], 1)
+        if array["head"]["bias"]:
+            head += take(outputs)[:, None]
+    return (head * take(1))[0, history:]

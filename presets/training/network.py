@@ -1,4 +1,4 @@
-"""The A2 network as a trainable thing: its weight order, and a compiled forward and backward pass.
+"""The field's WaveNets as trainable things: their weight order, and a compiled forward and backward pass.
 
 Why our own: the field's trainer needs about 120 s of CPU for one epoch of an A2, this about ten. All of the
 work in a WaveNet has one of two forms, so there are two hand-placed pieces of vector code and plain loops
@@ -13,10 +13,12 @@ dilated convolution, a 1x1 and the transposed convolution of the backward pass a
 Rules kept here:
 * Planar layout: one plane of consecutive samples per channel; vectors run over time.
 * The flat weight vector is the one a .nam file holds, in its order (NeuralAmpModelerCore,
-  NAM/wavenet/model.cpp, `set_weights_`): rechannel; for each layer conv[out][in][tap], conv bias, mix-in,
-  1x1[out][in], 1x1 bias; head[channel][tap], head bias; head scale.
+  NAM/wavenet/model.cpp, `set_weights_`): for each layer array rechannel[out][in]; for each of its layers
+  conv[out][in][tap], conv bias, mix-in, 1x1[out][in], 1x1 bias; head[out][channel][tap], head bias if it has
+  one; after the last array the head scale.
+* Of two arrays, the second takes the first's last layer as its input and goes on with the first's head.
 * A width below the full one uses the first channels of everything, in and out, with no rescaling (the same
-  source, NAM/wavenet/slimmable.cpp, `extract_slimmed_weights`).
+  source, NAM/wavenet/slimmable.cpp, `extract_slimmed_weights`). Only a single array is ever played so.
 * The small loops run over rows sliced beforehand, `for t in range(row.shape[0])`: with `range(begin, end)`
   numba must allow for negative indices and LLVM does not vectorise (five times slower).
 * Every sample of a segment's output has its true history: each layer computes only from its own `start` on.
@@ -30,12 +32,9 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-# The official A2 (NeuralAmpModelerCore, NAM/wavenet/a2_fast.h).
-KERNEL_SIZES = np.array([6] * 14 + [15, 15] + [6] * 7, np.int64)
-DILATIONS = np.array([1, 3, 7, 17, 41, 101, 239] * 2 + [1, 13] + [1, 3, 7, 17, 41, 101, 239], np.int64)
-LAYER_COUNT = len(KERNEL_SIZES)
+from chainrt.nam.activations import TANH_EDGE, TANH_P, TANH_Q
+
 LEAKY_SLOPE = 0.01
-HEAD_SCALE = 0.01  # fixed, not trained; the value in official A2 files
 
 LANES = 8  # floats in one vector; AVX2's width, split or paired by LLVM elsewhere
 FRAME_ALIGN = 32  # the widest tile is four vectors, so every range of samples is a multiple of this
@@ -44,65 +43,135 @@ OUTPUT_FRAMES = 8192  # outputs of one training segment
 
 
 @dataclass(frozen=True)
+class LayerArray:
+    """A stack of dilated layers of one width, and the head that gathers what they say."""
+
+    inputs: int  # planes it takes in: 1 for the signal
+    channels: int
+    kernel_sizes: tuple[int, ...]
+    dilations: tuple[int, ...]
+    activation: str  # LeakyReLU or Tanh
+    head_outputs: int
+    head_taps: int
+    head_bias: bool
+
+    def layer_positions(self):
+        """Index, from the array's first weight, of each layer's first weight and of the head's."""
+        c = self.channels
+        per_layer = [c * c * k + 3 * c + c * c for k in self.kernel_sizes]
+        return self.inputs * c + np.concatenate([[0], np.cumsum(per_layer)]).astype(np.int64)
+
+    @property
+    def weight_count(self):
+        head = self.head_outputs * self.channels * self.head_taps
+        return int(self.layer_positions()[-1] + head + self.head_outputs * self.head_bias)
+
+    @property
+    def reach(self):
+        """How many samples back the layers hear, the head's taps not counted."""
+        return sum(d * (k - 1) for k, d in zip(self.kernel_sizes, self.dilations, strict=True))
+
+
+@dataclass(frozen=True)
+class Architecture:
+    arrays: tuple[LayerArray, ...]
+    head_scale: float  # fixed, not trained
+
+    @property
+    def width(self):
+        """Channels of the first array: what a level of this architecture is called by."""
+        return self.arrays[0].channels
+
+    @property
+    def weight_count(self):
+        """Length of the flat vector; 12,146 for the official 8-channel A2, 13,802 for the standard A1."""
+        return sum(array.weight_count for array in self.arrays) + 1
+
+
+def a2(channels, head_taps=16):
+    """The official A2 (NeuralAmpModelerCore, NAM/wavenet/a2_fast.h): 8 channels in the full, 3 in the lite size."""
+    kernel_sizes = (6,) * 14 + (15, 15) + (6,) * 7
+    sevens = (1, 3, 7, 17, 41, 101, 239)
+    dilations = sevens + sevens + (1, 13) + sevens
+    array = LayerArray(1, channels, kernel_sizes, dilations, "LeakyReLU", 1, head_taps, True)
+    return Architecture((array,), head_scale=0.01)
+
+
+A1_CHANNELS = {"standard": (16, 8), "lite": (12, 6), "feather": (8, 4), "nano": (4, 2)}
+
+
+def a1(size):
+    """An A1 of the named size, as the field's trainer made them before A2 (NeuralAudio, InternalModel.h)."""
+    powers = tuple(2**i for i in range(10))
+    first, second = (powers, powers) if size == "standard" else (powers[:7], powers[7:] + powers)
+    wide, narrow = A1_CHANNELS[size]
+    arrays = (
+        LayerArray(1, wide, (3,) * len(first), first, "Tanh", narrow, 1, False),
+        LayerArray(wide, narrow, (3,) * len(second), second, "Tanh", 1, 1, True),
+    )
+    return Architecture(arrays, head_scale=0.02)
+
+
+@dataclass(frozen=True)
 class Geometry:
     """Where, in a segment of `total` samples, each layer starts to have its true history."""
 
-    head_taps: int
-    starts: np.ndarray  # first sample of each layer's input; the last entry is that of the head sum
+    starts: tuple[np.ndarray, ...]  # for each array the first sample of each layer's input, and of its output
+    head_start: int  # where the last array's output starts: no head sum is needed before
     first_output: int
     total: int
     stride: int  # samples from one plane to the next; the excess over total stays zero for the backward pass
 
     @staticmethod
-    def for_head(head_taps, output_frames=OUTPUT_FRAMES):
+    def of(architecture, output_frames=OUTPUT_FRAMES):
         def up(n):
             return -(-int(n) // FRAME_ALIGN) * FRAME_ALIGN
 
-        starts = [0]
-        for kernel_size, dilation in zip(KERNEL_SIZES, DILATIONS, strict=True):
-            starts.append(up(starts[-1] + dilation * (kernel_size - 1)))
-        first_output = up(starts[-1] + head_taps - 1)
+        begin, longest, all_starts = 0, 0, []
+        for array in architecture.arrays:
+            starts = [begin]
+            for kernel_size, dilation in zip(array.kernel_sizes, array.dilations, strict=True):
+                starts.append(up(starts[-1] + dilation * (kernel_size - 1)))
+                longest = max(longest, dilation * (kernel_size - 1))
+            all_starts.append(np.array(starts, np.int64))
+            begin = starts[-1]
+        first_output = up(begin + max(array.head_taps for array in architecture.arrays) - 1)
         total = first_output + output_frames
-        longest = int(np.max(DILATIONS * (KERNEL_SIZES - 1)))
         # 16 more floats keep planes off the same cache set, which a power of two would put them on
-        return Geometry(head_taps, np.array(starts, np.int64), first_output, total, up(total + longest) + 16)
+        return Geometry(tuple(all_starts), begin, first_output, total, up(total + longest) + 16)
 
 
-def weight_count(width, head_taps):
-    """Length of the flat vector, 12,146 for the official 8-channel A2."""
-    per_layer = width * width * KERNEL_SIZES + width + width + width * width + width
-    return int(width + per_layer.sum() + width * head_taps + 1 + 1)
-
-
-def layer_positions(width):
-    """Index of each layer's first weight in the flat vector, and that of the head."""
-    per_layer = width * width * KERNEL_SIZES + 3 * width + width * width
-    return (width + np.concatenate([[0], np.cumsum(per_layer)])).astype(np.int64)
-
-
-def initial_weights(width, head_taps, rng):
+def initial_weights(architecture, rng):
     """Uniform within 1/sqrt(fan-in), torch's rule for convolutions, as the field's trainer starts."""
-    parts = [rng.uniform(-1, 1, width)]
-    for kernel_size in KERNEL_SIZES:
-        bound = 1 / np.sqrt(width * kernel_size)
-        parts.append(rng.uniform(-bound, bound, width * width * kernel_size + width))
-        parts.append(rng.uniform(-1, 1, width))
-        bound = 1 / np.sqrt(width)
-        parts.append(rng.uniform(-bound, bound, width * width + width))
-    bound = 1 / np.sqrt(width * head_taps)
-    parts += [rng.uniform(-bound, bound, width * head_taps), [0.0], [HEAD_SCALE]]
+    parts = []
+
+    def uniform(fan_in, count):
+        bound = 1 / np.sqrt(fan_in)
+        parts.append(rng.uniform(-bound, bound, count))
+
+    for array in architecture.arrays:
+        c = array.channels
+        uniform(array.inputs, array.inputs * c)
+        for kernel_size in array.kernel_sizes:
+            uniform(c * kernel_size, c * c * kernel_size + c)
+            uniform(1, c)
+            uniform(c, c * c + c)
+        uniform(c * array.head_taps, array.head_outputs * c * array.head_taps)
+        parts.append(np.zeros(array.head_outputs * array.head_bias))
+    parts.append([architecture.head_scale])
     return np.concatenate(parts).astype(np.float32)
 
 
-def slice_mask(full_width, width, head_taps):
-    """Which weights of the full vector a slice of `width` channels uses."""
-    inside = np.arange(full_width) < width
+def slice_mask(architecture, width):
+    """Which weights of the full vector a slice of `width` channels uses; one array, one output."""
+    (array,) = architecture.arrays
+    inside = np.arange(array.channels) < width
     pair = inside[:, None] & inside[None, :]
     parts = [inside]
-    for kernel_size in KERNEL_SIZES:
+    for kernel_size in array.kernel_sizes:
         taps = np.repeat(pair[:, :, None], kernel_size, axis=2)
         parts += [taps.ravel(), inside, inside, pair.ravel(), inside]
-    parts += [np.repeat(inside, head_taps), [True], [True]]
+    parts += [np.repeat(inside, array.head_taps), [True], [True]]
     return np.concatenate(parts)
 
 
@@ -316,7 +385,7 @@ def packed_index(m, r, channels, row_count):
 # Packed weights of one layer at `width` w with K taps, one after the other:
 #   conv (w*K rows, row = channel * K + tap) | conv transposed (likewise) | 1x1 (w rows) | 1x1 transposed
 #   | conv bias | mix-in | 1x1 bias
-# Gradients use the same places, the transposed ones staying unused.
+# Gradients use the same places, the transposed ones staying unused. Rechannel and head: rows, then likewise.
 
 
 @njit
@@ -376,16 +445,35 @@ def _start_layer(z, source, bias, mix, begin, end):
             row[t] = b + w * source[t]
 
 
+_P0, _P1, _P2, _P3 = map(np.float32, TANH_P)
+_Q0, _Q1, _Q2, _Q3 = map(np.float32, TANH_Q)
+
+
 @njit(fastmath=True, error_model="numpy")
-def _activate(z, head, x, x_next, bias, begin, end, head_begin):
+def _tanh(row):
+    """In place, by the engine's rational function: tanh(x / 2) = a / b, so tanh(x) = 2ab / (a^2 + b^2)."""
+    edge, two = np.float32(TANH_EDGE), np.float32(2)
+    for t in range(row.shape[0]):
+        x = min(max(row[t], -edge), edge)
+        square = x * x
+        a = x * (((_P3 * square + _P2) * square + _P1) * square + _P0)
+        b = ((_Q3 * square + _Q2) * square + _Q1) * square + _Q0
+        row[t] = two * a * b / (a * a + b * b)
+
+
+@njit(fastmath=True, error_model="numpy")
+def _activate(z, leaky, head, x, x_next, bias, begin, end, head_begin):
     """z becomes its activation, the head sum grows by it from head_begin on, x_next starts as x + bias."""
     slope, one = np.float32(LEAKY_SLOPE), np.float32(1)
     head_begin = max(begin, head_begin)
     for m in range(z.shape[0]):
         b = bias[m]
         row, before, after = z[m, begin:end], x[m, begin:end], x_next[m, begin:end]
-        for t in range(row.shape[0]):
-            row[t] *= one if row[t] > 0 else slope
+        if leaky:
+            for t in range(row.shape[0]):
+                row[t] *= one if row[t] > 0 else slope
+        else:
+            _tanh(row)
         for t in range(row.shape[0]):
             after[t] = before[t] + b
         if head_begin < end:
@@ -394,19 +482,41 @@ def _activate(z, head, x, x_next, bias, begin, end, head_begin):
                 total[t] += tail[t]
 
 
+@njit(error_model="numpy")
+def _pack(flat, position, outs, full, ins, taps, transposed, packed):
+    """Pack flat[out][in of full][tap] as rows (in, tap), or transposed as rows (out, tap)."""
+    for o in range(outs):
+        for i in range(ins):
+            for k in range(taps):
+                value = flat[position + (o * full + i) * taps + k]
+                if transposed:
+                    packed[packed_index(i, o * taps + k, ins, outs * taps)] = value
+                else:
+                    packed[packed_index(o, i * taps + k, outs, ins * taps)] = value
+
+
+@njit(error_model="numpy")
+def _unpack_gradient(packed, position, outs, full, ins, taps, flat_gradient):
+    for o in range(outs):
+        for i in range(ins):
+            for k in range(taps):
+                at = position + (o * full + i) * taps + k
+                flat_gradient[at] += packed[packed_index(o, i * taps + k, outs, ins * taps)]
+
+
 @njit(fastmath=True, error_model="numpy")
-def forward(flat, width, shape, memory):
-    """Play memory's source plane; leaves every layer's input and activation in memory for `backward`."""
-    full, head_taps, positions, kernel_sizes, dilations, starts, first_output, total = shape
-    source, inputs, activations, head, output, _, _, packed = memory
+def forward(flat, width, shape, source, entry, memory):
+    """Play one array on the planes of `entry`, its head sum starting as it stands in memory.
+
+    Leaves every layer's input and activation in memory for `backward`.
+    """
+    full, leaky, feeds_on, head_taps, head_bias, positions, kernel_sizes, dilations, starts, head_start, total = shape
+    inputs, activations, head, output, _, _, _, packed = memory
     stride = source.shape[1]
-    layer_count = kernel_sizes.shape[0]
-    for m in range(width):
-        plane = inputs[0, m, :total]
-        for t in range(plane.shape[0]):
-            plane[t] = flat[m] * source[0, t]
-        for t in range(starts[layer_count], total):
-            head[m, t] = 0
+    layer_count, entries, outs = kernel_sizes.shape[0], entry.shape[0], output.shape[0]
+    _pack(flat, positions[0] - full * entries, width, entries, entries, 1, False, packed)
+    inputs[0, :, starts[0] : total] = 0
+    add_product(inputs[0], packed, 0, entry, row_offsets(entries, 1, 1, stride, -1), entries, starts[0], total)
     for layer in range(layer_count):
         kernel_size = kernel_sizes[layer]
         pack_layer(flat, positions[layer], full, width, kernel_size, packed)
@@ -422,30 +532,28 @@ def forward(flat, width, shape, memory):
             end = min(begin + BLOCK_FRAMES, total)
             _start_layer(z, source[0], bias, mix, begin, end)
             add_product(z, packed, 0, x, offsets, width * kernel_size, begin, end)
-            _activate(z, head, x, x_next, one_bias, begin, end, starts[layer_count])
-            if layer + 1 < layer_count:  # the last layer's 1x1 feeds nothing
+            _activate(z, leaky, head, x, x_next, one_bias, begin, end, head_start)
+            if feeds_on or layer + 1 < layer_count:  # else the last layer's 1x1 feeds nothing
                 add_product(x_next, packed, 2 * size, z, planes, width, begin, end)
     at = positions[layer_count]
-    for c in range(width):
-        for k in range(head_taps):
-            packed[c * head_taps + k] = flat[at + c * head_taps + k]
-    bias = flat[at + full * head_taps]
-    scale = flat[at + full * head_taps + 1]
-    for t in range(first_output, total):
-        output[0, t] = bias
+    _pack(flat, at, outs, full, width, head_taps, False, packed)
+    for o in range(outs):
+        output[o, head_start:total] = flat[at + outs * full * head_taps + o] if head_bias else 0
     offsets = row_offsets(width, head_taps, 1, stride, -1)
-    add_product(output, packed, 0, head, offsets, width * head_taps, first_output, total)
-    for t in range(first_output, total):
-        output[0, t] *= scale
+    add_product(output, packed, 0, head, offsets, width * head_taps, head_start, total)
 
 
 @njit(fastmath=True, error_model="numpy")
-def _through_activation(g, a, begin, end):
+def _through_activation(g, a, leaky, begin, end):
     slope, one = np.float32(LEAKY_SLOPE), np.float32(1)
     for m in range(g.shape[0]):
         row, activation = g[m, begin:end], a[m, begin:end]
-        for t in range(row.shape[0]):
-            row[t] *= one if activation[t] > 0 else slope
+        if leaky:
+            for t in range(row.shape[0]):
+                row[t] *= one if activation[t] > 0 else slope
+        else:
+            for t in range(row.shape[0]):
+                row[t] *= one - activation[t] * activation[t]
 
 
 @njit(fastmath=True, error_model="numpy")
@@ -478,40 +586,32 @@ def _sum_against(g, source, out, out_index, begin, end):
 
 
 @njit(fastmath=True, error_model="numpy")
-def backward(flat, width, shape, memory, gradient):
-    """Add to `gradient`, in flat order, that of the loss whose derivative by the output memory holds."""
-    full, head_taps, positions, kernel_sizes, dilations, starts, first_output, total = shape
-    source, inputs, activations, head, output, gz, work, packed = memory
-    head_g, gx = work[0], work[1]
+def backward(flat, width, shape, source, entry, memory, entry_g, gradient):
+    """Add to `gradient`, in flat order, that of one array's weights.
+
+    Memory's output holds the loss's derivative by the array's head output, gx that by its last layer's output;
+    left there: head_g, the derivative by the head sum it started from. entry_g receives that by the entry.
+    """
+    full, leaky, feeds_on, head_taps, head_bias, positions, kernel_sizes, dilations, starts, head_start, total = shape
+    inputs, activations, head, output, gz, head_g, gx, packed = memory
     stride = source.shape[1]
-    layer_count = kernel_sizes.shape[0]
+    layer_count, entries, outs = kernel_sizes.shape[0], entry.shape[0], output.shape[0]
     grad = np.empty_like(packed)
     at = positions[layer_count]
-    scale = flat[at + full * head_taps + 1]
 
-    head_start = starts[layer_count]
-    for t in range(head_start, first_output):
-        output[0, t] = 0
-    bias_g = np.float32(0)
-    for t in range(first_output, total):
-        output[0, t] *= scale
-        bias_g += output[0, t]
-    gradient[at + full * head_taps] += bias_g
-    grad[: width * head_taps] = 0
+    grad[:] = 0
+    rows = width * head_taps
+    if head_bias:
+        _sum_planes(output, gradient, at + outs * full * head_taps, head_start, total)
     offsets = row_offsets(width, head_taps, 1, stride, -1)
-    for begin in range(first_output, total, BLOCK_FRAMES):
-        end = min(begin + BLOCK_FRAMES, total)
-        add_correlation(grad, 0, output, head, offsets, width * head_taps, begin, end)
-    for i in range(width * head_taps):
-        gradient[at + i] += grad[i]
-    for c in range(width):
-        for k in range(head_taps):
-            packed[packed_index(c, k, width, head_taps)] = flat[at + c * head_taps + k]
+    for begin in range(head_start, total, BLOCK_FRAMES):
+        add_correlation(grad, 0, output, head, offsets, rows, begin, min(begin + BLOCK_FRAMES, total))
+    _unpack_gradient(grad, at, outs, full, width, head_taps, gradient)
+    _pack(flat, at, outs, full, width, head_taps, True, packed)
     head_g[:, :] = 0
-    offsets = row_offsets(1, head_taps, 1, stride, 1)
-    add_product(head_g, packed, 0, output, offsets, head_taps, head_start, total)
+    offsets = row_offsets(outs, head_taps, 1, stride, 1)
+    add_product(head_g, packed, 0, output, offsets, outs * head_taps, head_start, total)
 
-    gx[:, :] = 0
     for back in range(layer_count):
         layer = layer_count - 1 - back
         kernel_size = kernel_sizes[layer]
@@ -528,11 +628,11 @@ def backward(flat, width, shape, memory, gradient):
         for begin in range(first, total, BLOCK_FRAMES):
             end = min(begin + BLOCK_FRAMES, total)
             _copy(head_g, gz, begin, end)
-            if layer + 1 < layer_count:
+            if feeds_on or layer + 1 < layer_count:
                 add_product(gz, packed, 2 * size + width * width, gx, planes, width, begin, end)
                 add_correlation(grad, 2 * size, gx, a, planes, width, begin, end)
                 _sum_planes(gx, grad, small + 2 * width, begin, end)
-            _through_activation(gz, a, begin, end)
+            _through_activation(gz, a, leaky, begin, end)
             add_correlation(grad, 0, gz, x, behind, width * kernel_size, begin, end)
             _sum_planes(gz, grad, small, begin, end)
             _sum_against(gz, source[0], grad, small + width, begin, end)
@@ -541,57 +641,97 @@ def backward(flat, width, shape, memory, gradient):
             end = min(begin + BLOCK_FRAMES, total)
             add_product(gx, packed, size, gz, ahead, width * kernel_size, begin, end)
         unpack_layer_gradient(grad, positions[layer], full, width, kernel_size, gradient)
-    for m in range(width):
-        total_g = np.float32(0)
-        for t in range(total):
-            total_g += gx[m, t] * source[0, t]
-        gradient[m] += total_g
+    at = positions[0] - full * entries
+    grad[:] = 0
+    offsets = row_offsets(entries, 1, 1, stride, -1)
+    for begin in range(starts[0], total, BLOCK_FRAMES):
+        add_correlation(grad, 0, gx, entry, offsets, entries, begin, min(begin + BLOCK_FRAMES, total))
+    _unpack_gradient(grad, at, width, entries, entries, 1, gradient)
+    _pack(flat, at, width, entries, entries, 1, True, packed)
+    entry_g[:, :] = 0
+    add_product(entry_g, packed, 0, gx, row_offsets(width, 1, 1, stride, -1), width, starts[0], total)
 
 
 class Network:
-    """The A2 of `full_width` channels, playable at any smaller width, and the memory to train it."""
+    """An architecture, playable at any width if it has one array, and the memory to train it."""
 
-    def __init__(self, full_width, head_taps, output_frames=OUTPUT_FRAMES):
-        self.full_width = full_width
-        self.head_taps = head_taps
-        self.geometry = g = Geometry.for_head(head_taps, output_frames)
-        positions = layer_positions(full_width)
-        places = (positions, KERNEL_SIZES, DILATIONS, g.starts, g.first_output, g.total)
-        self._shape = (full_width, head_taps, *places)
-        self.count = weight_count(full_width, head_taps)
+    def __init__(self, architecture, output_frames=OUTPUT_FRAMES):
+        self.architecture = architecture
+        self.geometry = g = Geometry.of(architecture, output_frames)
+        self._shapes, position = [], 0
+        for array, starts in zip(architecture.arrays, g.starts, strict=True):
+            leaky, feeds_on = array.activation == "LeakyReLU", array is not architecture.arrays[-1]
+            head = (array.head_taps, array.head_bias)
+            sizes = (np.array(array.kernel_sizes, np.int64), np.array(array.dilations, np.int64))
+            places = (position + array.layer_positions(), *sizes, starts, g.head_start, g.total)
+            self._shapes.append((array.channels, leaky, feeds_on, *head, *places))
+            position += array.weight_count
         self._memories = {}
 
     def _memory(self, width):
-        """Planes for one segment at one width; zero wherever nothing is ever written."""
+        """The signal's plane, and each array's (width, planes) for one segment; zero where nothing is written."""
         if width not in self._memories:
             stride = self.geometry.stride
-            largest = 2 * width * width * 16 + 3 * width + width * max(16, self.head_taps)
-            self._memories[width] = (
-                np.zeros((1, stride), np.float32),  # source: the input signal
-                np.zeros((LAYER_COUNT + 1, width, stride), np.float32),  # each layer's input
-                np.zeros((LAYER_COUNT, width, stride), np.float32),  # each layer's activation
-                np.zeros((width, stride), np.float32),  # head sum
-                np.zeros((1, stride), np.float32),  # output, then the loss's derivative by it
-                np.zeros((width, stride), np.float32),  # derivative by a layer's pre-activation
-                np.zeros((2, width, stride), np.float32),  # derivatives by the head sum, by a layer's input
-                np.zeros(largest, np.float32),  # packed weights of one layer
-            )
+
+            def planes(*counts):
+                return np.zeros((*counts, stride), np.float32)
+
+            memories = []
+            for array in self.architecture.arrays:
+                w = width if len(self.architecture.arrays) == 1 else array.channels
+                layer_count, k = len(array.kernel_sizes), max(array.kernel_sizes)
+                around = w * max(array.inputs, array.head_outputs * array.head_taps)
+                memory = (
+                    planes(layer_count + 1, w),  # each layer's input
+                    planes(layer_count, w),  # each layer's activation
+                    planes(w),  # head sum
+                    planes(array.head_outputs),  # head output, then the loss's derivative by it
+                    planes(w),  # derivative by a layer's pre-activation
+                    planes(w),  # derivative by the head sum
+                    planes(w),  # derivative by a layer's input
+                    np.zeros(max(around, 2 * w * w * (k + 1) + 3 * w), np.float32),  # packed weights of a layer
+                )
+                memories.append((w, memory))
+            self._memories[width] = planes(1), memories
         return self._memories[width]
+
+    def _stages(self, width):
+        """For each array: width, shape, entry planes, memory, and the memory of the array before."""
+        source, memories = self._memory(width)
+        entry, before = source, None
+        for shape, (w, memory) in zip(self._shapes, memories, strict=True):
+            yield w, shape, entry, memory, before
+            entry, before = memory[0][-1], memory
 
     def play_segment(self, flat, width, segment):
         """Outputs (a view, valid until the next call) for `segment`, geometry.total input samples."""
         g = self.geometry
-        memory = self._memory(width)
-        memory[0][0, : g.total] = segment
-        forward(flat, width, self._shape, memory)
-        return memory[4][0, g.first_output : g.total]
+        source, _ = self._memory(width)
+        source[0, : g.total] = segment
+        for w, shape, entry, memory, before in self._stages(width):
+            memory[2][:, g.head_start : g.total] = 0 if before is None else before[3][:, g.head_start : g.total]
+            forward(flat, w, shape, source, entry, memory)
+        out = memory[3][0, g.first_output : g.total]
+        out *= flat[-1]
+        return out
 
     def add_gradient(self, flat, width, output_gradient, gradient):
-        """After play_segment: add the gradient of a loss whose derivative by each output is given."""
+        """After play_segment: add the gradient of a loss whose derivative by each output is given.
+
+        That by the head scale is left out: it stays as it is.
+        """
         g = self.geometry
-        memory = self._memory(width)
-        memory[4][0, g.first_output : g.total] = output_gradient
-        backward(flat, width, self._shape, memory, gradient)
+        source, memories = self._memory(width)
+        last = memories[-1][1]
+        last[3][0, g.head_start : g.first_output] = 0
+        last[3][0, g.first_output : g.total] = output_gradient * flat[-1]
+        last[6][:] = 0
+        nothing = np.zeros((0, g.stride), np.float32)
+        for w, shape, entry, memory, before in reversed(list(self._stages(width))):
+            entry_g = nothing if before is None else before[6]
+            backward(flat, w, shape, source, entry, memory, entry_g, gradient)
+            if before is not None:
+                before[3][:, g.head_start : g.total] = memory[5][:, g.head_start : g.total]
 
     def play(self, flat, width, signal):
         """The whole signal from silence, float32."""

@@ -1,4 +1,4 @@
-"""Synthetic guitar playing: what the simulated devices are fed to make training and held-out data.
+"""Synthetic guitar and bass playing: what the simulated devices are fed to make training and held-out data.
 
 Why synthetic: nobody's recordings are needed and a seed makes it again. A network only learns what it hears,
 so this is broader than music: plucks at every level, chords, muted notes, slides, sweeps, noise, steps.
@@ -18,7 +18,7 @@ from numba import njit
 from scipy.signal import lfilter
 
 SAMPLE_RATE_HZ = 48000
-LOWEST_NOTE_HZ = 82.41  # open low E
+LOWEST_NOTE_HZ = {"guitar": 82.41, "bass": 41.20}  # the open low E
 PICKUP_RESONANCE_HZ = 3800  # a passive pickup into a cable: two poles, Q about 1.6
 PICKUP_Q = 1.6
 PLAYING_PEAK = 0.35  # a typical strong stroke; 1 is the interface's full scale
@@ -88,43 +88,44 @@ def _sequence(seconds, make):
     return np.concatenate(parts)[:frames]
 
 
-def _note_hz(rng, low=0, high=30):
-    return LOWEST_NOTE_HZ * 2 ** (rng.integers(low, high) / 12)
+def _fret(rng, low, high):
+    """What a string's frequency grows by from fret `low` up to, not including, `high`."""
+    return 2 ** (rng.integers(low, high) / 12)
 
 
-def melody(rng, seconds):
+def melody(rng, seconds, open_hz):
     def one():
         length = rng.choice([0.12, 0.25, 0.25, 0.5, 1.0])
         glide = rng.choice([0, 0, 0, 2, -2, 5, 12])
-        note_hz, vibrato = _note_hz(rng, 5, 36), rng.choice([0, 0, 0.3])
+        note_hz, vibrato = open_hz * _fret(rng, 5, 36), rng.choice([0, 0, 0.3])
         return pluck(rng, note_hz, length, glide_semitones=glide, vibrato=vibrato) * rng.uniform(0.25, 1)
 
     return _sequence(seconds, one)
 
 
-def strumming(rng, seconds):
+def strumming(rng, seconds, open_hz):
     def one():
         shape = [POWER, MAJOR, MINOR, SEVENTH, ADD9][rng.integers(5)]
-        return chord(rng, _note_hz(rng, 0, 12), shape, rng.choice([0.3, 0.6, 1.2, 2.0])) * rng.uniform(0.3, 1)
+        return chord(rng, open_hz * _fret(rng, 0, 12), shape, rng.choice([0.3, 0.6, 1.2, 2.0])) * rng.uniform(0.3, 1)
 
     return _sequence(seconds, one)
 
 
-def muted_riff(rng, seconds):
+def muted_riff(rng, seconds, open_hz):
     def one():
         if rng.random() < 0.2:
-            return chord(rng, _note_hz(rng, 0, 8), POWER, 0.4, strum_ms=5) * rng.uniform(0.7, 1)
-        root = _note_hz(rng, 0, 8)
+            return chord(rng, open_hz * _fret(rng, 0, 8), POWER, 0.4, strum_ms=5) * rng.uniform(0.7, 1)
+        root = open_hz * _fret(rng, 0, 8)
         stroke = chord(rng, root, POWER[:2], 0.13, decay_seconds=rng.uniform(0.08, 0.3), strum_ms=3)
         return np.concatenate([stroke, np.zeros(rng.integers(0, 3000))]) * rng.uniform(0.5, 1)
 
     return _sequence(seconds, one)
 
 
-def arpeggio(rng, seconds):
+def arpeggio(rng, seconds, open_hz):
     """Notes left ringing into one another."""
     out = np.zeros(int(seconds * SAMPLE_RATE_HZ))
-    root, shape = _note_hz(rng, 0, 12), [MAJOR, MINOR, ADD9, SEVENTH][rng.integers(4)]
+    root, shape = open_hz * _fret(rng, 0, 12), [MAJOR, MINOR, ADD9, SEVENTH][rng.integers(4)]
     for start in np.arange(0, seconds - 0.1, 0.22):
         at = int(start * SAMPLE_RATE_HZ)
         note = pluck(rng, root * 2 ** (rng.choice(shape) / 12), min(1.6, seconds - start))
@@ -132,12 +133,12 @@ def arpeggio(rng, seconds):
     return out / np.max(np.abs(out))
 
 
-def dying_chord(rng, seconds):
+def dying_chord(rng, seconds, open_hz):
     """One chord through every level down to nothing, as at the end of a song."""
-    return chord(rng, _note_hz(rng, 0, 8), MAJOR, seconds, decay_seconds=0.8 * seconds)
+    return chord(rng, open_hz * _fret(rng, 0, 8), MAJOR, seconds, decay_seconds=0.8 * seconds)
 
 
-def sweep(rng, seconds):
+def sweep(rng, seconds, open_hz):
     """Logarithmic sine sweep."""
     t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     low_hz, high_hz = rng.uniform(25, 60), rng.uniform(8000, 16000)
@@ -145,15 +146,15 @@ def sweep(rng, seconds):
     return np.sin(2 * np.pi * low_hz * np.expm1(rate * t) / rate + rng.uniform(0, 6))
 
 
-def two_tones(rng, seconds):
+def two_tones(rng, seconds, open_hz):
     """Two sines a random interval apart with a slow swell: intermodulation at every level."""
     t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    low_hz = _note_hz(rng, 0, 40)
+    low_hz = open_hz * _fret(rng, 0, 40)
     tones = np.sin(2 * np.pi * low_hz * t) + np.sin(2 * np.pi * low_hz * 2 ** (rng.uniform(0.2, 24) / 12) * t)
     return 0.5 * tones * np.sin(np.pi * t / seconds) ** 2
 
 
-def noise_steps(rng, seconds):
+def noise_steps(rng, seconds, open_hz):
     """Filtered noise in steps of level."""
     frames = int(seconds * SAMPLE_RATE_HZ)
     steps = 10 ** (rng.uniform(-50, 0, 8) / 20)
@@ -161,15 +162,15 @@ def noise_steps(rng, seconds):
     return np.repeat(steps, -(-frames // 8))[:frames] * noise / (3.5 * np.std(noise))
 
 
-def level_steps(rng, seconds):
+def level_steps(rng, seconds, open_hz):
     """The same stroke at levels 6 dB apart, loudest first or last."""
     count = 8
-    stroke = chord(rng, _note_hz(rng, 0, 12), POWER, seconds / count)
+    stroke = chord(rng, open_hz * _fret(rng, 0, 12), POWER, seconds / count)
     levels = 10 ** (-6 * np.arange(count) / 20)
     return np.concatenate([stroke * level for level in (levels if rng.random() < 0.5 else levels[::-1])])
 
 
-def silence(rng, seconds):
+def silence(rng, seconds, open_hz):
     return np.zeros(int(seconds * SAMPLE_RATE_HZ))
 
 
@@ -185,27 +186,29 @@ def _pickup(signal):
     return lfilter(b, [1 + alpha, -2 * np.cos(w), 1 - alpha], signal)
 
 
-def typical(rng, seconds):
+def typical(rng, seconds, instrument="guitar"):
     """Plain playing only, at usual strength: what levels and loudness are measured on."""
+    open_hz = LOWEST_NOTE_HZ[instrument]
     parts, frames = [], int(seconds * SAMPLE_RATE_HZ)
     while sum(map(len, parts)) < frames:
         for kind in PLAYING:
-            phrase = _pickup(kind(rng, 3.0))
+            phrase = _pickup(kind(rng, 3.0, open_hz))
             parts.append(phrase * PLAYING_PEAK * rng.uniform(0.6, 1) / np.max(np.abs(phrase)))
     return np.concatenate(parts)[:frames].astype(np.float32)
 
 
-def performance(seed, seconds):
+def performance(seed, seconds, instrument="guitar"):
     """Playing and test signals in turn, each phrase at a level of its own, -30 to 0 dBFS peak."""
+    open_hz = LOWEST_NOTE_HZ[instrument]
     rng = np.random.default_rng(seed)
     parts, frames = [], int(seconds * SAMPLE_RATE_HZ)
     while sum(map(len, parts)) < frames:
         for kind in [PLAYING[i] for i in rng.permutation(len(PLAYING))]:
-            phrase = _pickup(kind(rng, rng.uniform(1.5, 3.5)))
+            phrase = _pickup(kind(rng, rng.uniform(1.5, 3.5), open_hz))
             usual = rng.random() < 0.6
             peak = PLAYING_PEAK * rng.uniform(0.5, 1.3) if usual else 10 ** (rng.uniform(-30, -1) / 20)
             parts.append(phrase * peak / np.max(np.abs(phrase)))
             test, length = TESTS[rng.integers(len(TESTS))]
             peak = 10 ** (rng.uniform(-30, -2) / 20)
-            parts.append(np.clip(test(rng, length * rng.uniform(0.4, 0.7)) * peak, -1, 1))
+            parts.append(np.clip(test(rng, length * rng.uniform(0.4, 0.7), open_hz) * peak, -1, 1))
     return np.concatenate(parts)[:frames].astype(np.float32)

@@ -23,14 +23,14 @@ import os
 import tempfile
 import time
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 
 import devices
 import namfile
 import numpy as np
 import playing
-from network import OUTPUT_FRAMES, Network, initial_weights, slice_mask
+from network import OUTPUT_FRAMES, Network, initial_weights
+from plans import CONTAINER, PLANS, SLICED
 
 MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
 # Data and checkpoints; outside the project unless told otherwise.
@@ -54,106 +54,6 @@ SPECTRAL_EVERY = 4  # one segment in four also has the spectral term
 SPECTRAL_FLOOR = 1e-4  # of the segment's mean bin power; without it quiet bins explode
 
 
-@dataclass(frozen=True)
-class Part:
-    """One set of weights and the widths it is trained at, each with its share of every step's segments.
-
-    All widths in every step: one width a step, drawn at random, was slower to get the narrowest going.
-    """
-
-    segments: dict[int, int]  # width: segments a step
-    head_taps: int
-    steps: int
-    seed: int = 1
-
-    @property
-    def widths(self):
-        return tuple(self.segments)
-
-    @property
-    def full_width(self):
-        return max(self.widths)
-
-
-@dataclass(frozen=True)
-class Plan:
-    device: str
-    gear_make: str
-    gear_model: str
-    gear_type: str
-    tone_type: str
-    parts: tuple[Part, ...]  # two parts make a container; one part of several widths a sliced WaveNet
-
-
-PLANS = {
-    "glass": Plan(
-        device="glass",
-        gear_make="Lindqvist",
-        gear_model="Glass 22",
-        gear_type="amp",
-        tone_type="crunch",
-        parts=(Part({3: 8}, head_taps=16, steps=10000), Part({8: 8}, head_taps=16, steps=7500)),
-    ),
-    "brick": Plan(
-        device="brick",
-        gear_make="Ziegelwerk",
-        gear_model="Brick 100",
-        gear_type="amp",
-        tone_type="hi_gain",
-        # One tap: NeuralAmpModelerCore refuses to slice a model whose head has more.
-        parts=(Part({2: 2, 4: 2, 6: 2, 8: 3}, head_taps=1, steps=18000),),
-    ),
-    "fern": Plan(
-        device="fern",
-        gear_make="Underwood",
-        gear_model="Fern Drive",
-        gear_type="pedal",
-        tone_type="overdrive",
-        parts=(Part({3: 8}, head_taps=16, steps=5000), Part({8: 8}, head_taps=16, steps=2500)),
-    ),
-    "brick-a2": Plan(
-        device="brick",
-        gear_make="Ziegelwerk",
-        gear_model="Brick 100",
-        gear_type="amp",
-        tone_type="hi_gain",
-        parts=(Part({3: 8}, head_taps=16, steps=8000), Part({8: 8}, head_taps=16, steps=2500)),
-    ),
-    "linen": Plan(
-        device="linen",
-        gear_make="Halvorsen",
-        gear_model="Linen 40",
-        gear_type="amp",
-        tone_type="clean",
-        parts=(Part({3: 8}, head_taps=16, steps=5000), Part({8: 8}, head_taps=16, steps=2000)),
-    ),
-    "rust": Plan(
-        device="rust",
-        gear_make="Ironfield",
-        gear_model="Rust 45",
-        gear_type="amp",
-        tone_type="crunch",
-        parts=(Part({3: 8}, head_taps=16, steps=6000), Part({8: 8}, head_taps=16, steps=2500)),
-    ),
-    "rust-sliced": Plan(
-        device="rust",
-        gear_make="Ironfield",
-        gear_model="Rust 45",
-        gear_type="amp",
-        tone_type="crunch",
-        parts=(Part({2: 2, 4: 2, 6: 2, 8: 3}, head_taps=1, steps=7000),),
-    ),
-    "moss": Plan(
-        device="moss",
-        gear_make="Underwood",
-        gear_model="Moss Fuzz",
-        gear_type="pedal",
-        tone_type="fuzz",
-        parts=(Part({3: 8}, head_taps=16, steps=8000), Part({8: 8}, head_taps=16, steps=3000)),
-    ),
-}
-
-
 # ---- data ----------------------------------------------------------------------------------------
 
 
@@ -162,7 +62,7 @@ def performance_pair(device, seed, seconds):
     source = b"".join(Path(m.__file__).read_bytes() for m in (devices, playing))
     path = SCRATCH_FOLDER / f"{device}-{seed}-{seconds:g}s-{hashlib.sha256(source).hexdigest()[:10]}.npz"
     if not path.exists():
-        x = playing.performance(seed, seconds)
+        x = playing.performance(seed, seconds, devices.instrument(device))
         np.savez(path, x=x, y=devices.play(device, x))
     pair = np.load(path)
     return pair["x"], pair["y"]
@@ -222,10 +122,10 @@ class Training:
 
     def __init__(self, name, device, number, part, steps):
         self.name, self.device, self.part, self.steps = name, device, part, steps
-        self.network = Network(part.full_width, part.head_taps)
+        self.network = Network(part.architecture)
         self.path = SCRATCH_FOLDER / f"{name}-{number}-{steps}.checkpoint.npz"
         rng = np.random.default_rng(part.seed)
-        self.weights = initial_weights(part.full_width, part.head_taps, rng)
+        self.weights = initial_weights(part.architecture, rng)
         self.average = self.weights.copy()
         self.mean, self.square = np.zeros(len(self.weights)), np.zeros(len(self.weights))
         self.step, self.factor, self.cpu_seconds = 0, 1.0, 0.0
@@ -261,7 +161,6 @@ class Training:
                 self.network.add_gradient(self.weights, width, by_output / count, gradient)
                 losses[width] += loss / share
                 number += 1
-        gradient[-1] = 0  # the head scale stays
         norm = float(np.linalg.norm(gradient.astype(float)))
         if not math.isfinite(norm + sum(losses.values())):
             return None
@@ -320,135 +219,82 @@ def rms_dbfs(signal):
     return 10 * math.log10(float(np.mean(np.square(signal, dtype=float))) + 1e-30)
 
 
-def loudness_and_gain(play):
+def loudness_and_gain(play, instrument):
     """The field's two figures (neural-amp-modeler, nam/models/exportable.py), on our own typical playing.
 
     Loudness is the output's RMS in dBFS; gain is how far the curve of output against input level lies between
     a straight line (0) and a step (1).
     """
-    x = playing.typical(np.random.default_rng(1), 15.0)
+    x = playing.typical(np.random.default_rng(1), 15.0, instrument)
     outputs = np.array([10 ** (rms_dbfs(play(np.float32(g) * x)) / 20) for g in np.linspace(0, 1, 11)])
     square = outputs[-1] * len(outputs)
     gain = (outputs.sum() - 0.5 * square) / (0.5 * square)
     return 20 * math.log10(outputs[-1]), float(np.clip(gain, 0, 1))
 
 
-def write_model(name, plan, trained, path):
-    """trained: one (part, averaged weights, CPU seconds, steps) for each part of the plan."""
+def part_model(name, plan, part, weights, cpu_seconds, steps):
+    """The .nam of one part, as a dictionary."""
     held = performance_pair(plan.device, VALIDATION_SEED, VALIDATION_SECONDS)
-    models = []
-    for part, weights, cpu_seconds, steps in trained:
-        network = Network(part.full_width, part.head_taps)
-        loudness, gain = loudness_and_gain(functools.partial(network.play, weights, part.full_width))
-        errors = {str(w): round(esr(network.play(weights, w, held[0]), held[1]), 6) for w in part.widths}
-        metadata = {
-            "date": namfile.date_now(),
-            "loudness": round(loudness, 3),
-            "gain": round(gain, 4),
-            "name": name,
-            "modeled_by": "chainrt",
-            "gear_type": plan.gear_type,
-            "gear_make": plan.gear_make,
-            "gear_model": plan.gear_model,
-            "tone_type": plan.tone_type,
-            "training": {
-                "command": f"python presets/training/train.py {name}",
-                "data": f"simulated device, {TRAINING_SECONDS:g} s of synthetic playing",
-                "device_output_gain": round(devices.output_gain(plan.device), 6),
-                "steps": steps,
-                "cpu_seconds": round(cpu_seconds),
-                "validation_esr": errors[str(part.full_width)],
-                "validation_esr_by_channels": errors,
-            },
-        }
-        sliced = part.widths if len(part.widths) > 1 else None
-        models.append(namfile.wavenet(weights, part.full_width, part.head_taps, metadata, sliced))
-    if len(models) > 1:
+    network = Network(part.architecture)
+    instrument = devices.instrument(plan.device)
+    loudness, gain = loudness_and_gain(functools.partial(network.play, weights, part.widths[-1]), instrument)
+    errors = {str(w): round(esr(network.play(weights, w, held[0]), held[1]), 6) for w in part.widths}
+    metadata = {
+        "date": namfile.date_now(),
+        "loudness": round(loudness, 3),
+        "gain": round(gain, 4),
+        "name": name,
+        "modeled_by": "chainrt",
+        "gear_type": plan.gear_type,
+        "gear_make": plan.gear_make,
+        "gear_model": plan.gear_model,
+        "tone_type": plan.tone_type,
+        "training": {
+            "command": f"python presets/training/train.py {name}",
+            "data": f"simulated device, {TRAINING_SECONDS:g} s of synthetic playing",
+            "device_output_gain": round(devices.output_gain(plan.device), 6),
+            "steps": steps,
+            "cpu_seconds": round(cpu_seconds),
+            "validation_esr": errors[str(part.widths[-1])],
+            "validation_esr_by_channels": errors,
+        },
+    }
+    return namfile.wavenet(weights, part.architecture, metadata, part.widths if plan.form == SLICED else None)
+
+
+def write_models(plan, models, paths):
+    """One file for each model of a pack, else one for all."""
+    if plan.form == CONTAINER:
         values = np.arange(1, len(models) + 1) / len(models)
         sized = list(zip(values.tolist(), models, strict=True))
-        model = namfile.container(sized, models[-1]["metadata"])
-    else:
-        model = models[0]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    namfile.write(path, model)
-
-
-def measure(name, plan, path, report):
-    """The card's table, from the written file through the slow player: nothing shared with training."""
-    x, y = performance_pair(plan.device, HELD_OUT_SEED, HELD_OUT_SECONDS)
-    plain = playing.typical(np.random.default_rng(HELD_OUT_SEED), 10.0)
-    plain_y = devices.play(plan.device, plain)
-    report(f"{name}: device on typical playing {rms_dbfs(plain_y):.2f} dBFS RMS")
-    for label, array, flat, width in namfile.levels(path):
-        out, plain_out = (namfile.slow_play(array, flat, width, s) for s in (x, plain))
-        shifts = range(-16, 17)
-        match = [np.dot(plain_out[100:-100], np.roll(plain_y, shift)[100:-100]) for shift in shifts]
-        at_rest = abs(namfile.slow_play(array, flat, width, np.zeros(64))[-1])
-        report(
-            f"{name} {label}: ESR {esr(out, y):.5f} held out, {esr(plain_out, plain_y):.5f} typical playing; "
-            f"{rms_dbfs(plain_out):.2f} dBFS RMS; delay {shifts[int(np.argmax(match))]} samples; "
-            f"peak {np.max(np.abs(out)):.3f}; at rest {at_rest:.1e}"
-        )
-
-
-# ---- the gradient, checked -----------------------------------------------------------------------
-
-
-def check_gradients(report):
-    """Compiled gradient against central differences of the slow float64 player, along random directions."""
-    rng = np.random.default_rng(3)
-    for full, width, head_taps in ((8, 8, 16), (3, 3, 16), (8, 6, 1), (8, 4, 1), (8, 2, 1)):
-        network = Network(full, head_taps, output_frames=64)
-        flat = initial_weights(full, head_taps, rng)
-        total, first = network.geometry.total, network.geometry.first_output
-        x, direction = rng.normal(0, 0.3, total).astype(np.float32), rng.normal(size=64).astype(np.float32)
-        array = namfile.layer_array(full, head_taps)
-        network.play_segment(flat, width, x)
-        gradient = np.zeros(len(flat), np.float32)
-        network.add_gradient(flat, width, direction, gradient)
-        mask = slice_mask(full, width, head_taps)
-        mask[-1] = False
-        assert not np.any(gradient[~mask]), "a weight outside the slice has a gradient"
-        worst = 0.0
-        for _ in range(6):
-            move = np.where(mask & (rng.random(len(flat)) < 0.3), rng.normal(size=len(flat)), 0)
-            step = 1e-7  # small: across a kink of the activation the difference is no derivative
-            ends = [namfile.slow_play(array, flat + s * move, width, x)[first:] for s in (step, -step)]
-            expected = np.dot(ends[0] - ends[1], direction) / (2 * step)
-            size = np.linalg.norm(gradient.astype(float) * move)  # the sum itself may cancel
-            worst = max(worst, abs(np.dot(gradient.astype(float), move) - expected) / size)
-        report(f"{width} of {full} channels, {head_taps}-tap head: worst difference, relative, {worst:.1e}")
-        assert worst < 1e-3, "the compiled gradient is wrong"
+        models = [namfile.container(sized, models[-1]["metadata"])]
+    for path, model in zip(paths, models, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        namfile.write(path, model)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", nargs="?", choices=sorted(PLANS))
+    parser.add_argument("model", choices=sorted(PLANS))
     parser.add_argument("--steps", type=float, default=1.0, help="share of the planned steps, say 0.1")
-    parser.add_argument("--output", type=Path, help="file to write instead of presets/models/NAME.nam")
-    parser.add_argument("--report", action="store_true", help="only measure the existing file")
-    parser.add_argument("--check-gradients", action="store_true", help="compare with differences and stop")
+    parser.add_argument("--folder", type=Path, default=MODELS_FOLDER, help="of the files to write and of CARDS.md")
+    parser.add_argument("--report", action="store_true", help="only measure the existing files")
     options = parser.parse_args()
 
     def report(line):
         print(line, flush=True)
 
-    if options.check_gradients:
-        return check_gradients(report)
-    if options.model is None:
-        parser.error("which model? " + ", ".join(sorted(PLANS)))
     SCRATCH_FOLDER.mkdir(parents=True, exist_ok=True)
     plan = PLANS[options.model]
-    path = options.output or MODELS_FOLDER / f"{options.model}.nam"
+    paths = [options.folder / file for file in plan.files(options.model)]
     if not options.report:
-        trained = []
+        models = []
         for number, part in enumerate(plan.parts):
             steps = max(1, round(part.steps * options.steps))
             training = Training(options.model, plan.device, number, part, steps)
             weights = training.run(report)
-            trained.append((part, weights, training.cpu_seconds, steps))
-        write_model(options.model, plan, trained, path)
-    measure(options.model, plan, path, report)
+            models.append(part_model(options.model, plan, part, weights, training.cpu_seconds, steps))
+        write_models(plan, models, paths)
 
 
 if __name__ == "__main__":
