@@ -4,11 +4,9 @@ Two judges of the gradient: central differences of the slow float64 player, alwa
 field's own trainer where both are installed (`pip install "chainrt[training]"`).
 """
 
+import namfile
 import numpy as np
 import pytest
-import trainingparts  # noqa: F401  the next imports need it
-
-import namfile
 from network import Network, a1, a2, initial_weights, slice_mask
 from plans import PLANS
 

@@ -11,6 +11,7 @@ no longer reads the older ones. Rules kept here:
 
 import json
 import os
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import network
@@ -111,8 +112,18 @@ def write(path, model):
     os.replace(temporary, path)
 
 
+@dataclass(frozen=True)
+class SavedLevel:
+    """One size in a file: what stands under `config`, the flat weights, the channels that play, the metadata."""
+
+    config: dict
+    weights: np.ndarray
+    width: int
+    metadata: dict
+
+
 def levels(path):
-    """(config, flat weights, width) for every size in a file of ours, smallest first."""
+    """Every size in a file of ours, smallest first."""
     with open(path, encoding="utf-8") as file:
         model = json.load(file)
     if model["architecture"] == "SlimmableContainer":
@@ -124,7 +135,8 @@ def levels(path):
         array = part["config"]["layers"][0]
         slimmable = array.get("slimmable")
         widths = slimmable["kwargs"]["allowed_channels"] if slimmable else [array["channels"]]
-        found += [(part["config"], np.array(part["weights"], np.float32), width) for width in widths]
+        weights = np.array(part["weights"], np.float32)
+        found += [SavedLevel(part["config"], weights, width, part["metadata"]) for width in widths]
     return found
 
 

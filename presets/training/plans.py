@@ -58,6 +58,25 @@ GEAR = {  # device: make, model, gear type and tone type in the field's words
 }
 
 
+PARTS_OF = {
+    "linen": "a clean amplifier. Two 12AX7 stages that stay on the straight part of their curves, an American passive "
+    "tone stack between them, a push-pull output pair with room to spare and a little sag",
+    "glass": "an amplifier at the edge of breakup. Two 12AX7 stages (Koren's triode on a load line; grid conduction "
+    "charges the coupling capacitor and so shifts the bias), an American tone stack between them, a push-pull pair "
+    "that gives first and whose bias moves under drive",
+    "rust": "an amplifier in crunch. Three 12AX7 stages, bass cut after the first, the third with an unbypassed "
+    "cathode, a British tone stack, a push-pull pair whose supply sags by a fifth within 20 ms",
+    "brick": "a high-gain amplifier. Four 12AX7 stages with grid conduction and bias shift, bass cut before the second "
+    "and third, the third biased cold with an unbypassed cathode, a British tone stack, a firm push-pull pair",
+    "cedar": "a bass preamplifier. A 12AX7 stage, an American tone stack, then what lies above 180 Hz through a second "
+    "stage while the deep notes pass beside it, a soft output pair. Trained on bass playing, low E at 41 Hz",
+    "fern": "an overdrive pedal. Bass cut at 520 Hz, gain, two diodes against ground with a capacitor across them, a "
+    "top cut at 3.4 kHz, some clean signal beside it",
+    "moss": "a fuzz pedal. Two diode clippers in a row, the first with one diode a hundred times leakier than the "
+    "other, then lows and highs mixed with the middle left out",
+}
+
+
 def _container(device, lite_steps, full_steps):
     parts = (Part(a2(3), {3: 8}, lite_steps), Part(a2(8), {8: 8}, full_steps))
     return Plan(device, *GEAR[device], CONTAINER, parts)
@@ -83,5 +102,5 @@ PLANS = {
     "brick-a2": _container("brick", 6000, 3500),
     "cedar": _container("cedar", 3200, 2200),
     "fern": _container("fern", 5000, 2500),
-    "moss": _container("moss", 8000, 5000),
+    "moss": _container("moss", 8000, 3000),
 }

@@ -1,44 +1,38 @@
-"""Train one of our models and write its .nam file:  python presets/training/train.py brick
+"""Train one of our models, write its .nam file and its card:  python presets/training/train.py brick
 
-What it does: plays synthetic guitar through a simulated device (playing.py, devices.py), teaches an A2
-network to do the same (network.py), writes the file (namfile.py), measures it on playing it has never heard.
+What it does: plays synthetic guitar through a simulated device (playing.py, devices.py, data.py), teaches networks
+to do the same (plans.py, network.py), writes the file (namfile.py), measures it on playing it has never heard
+and writes its card (measures.py, card.py).
 
 Rules kept here:
 * Seeded: the same command gives the same model on the same kind of machine.
-* Resumable: a checkpoint every CHECKPOINT_STEPS in the scratch folder (CHAINRT_TRAINING_SCRATCH, or the
-  system's temporary folder); the same command goes on from it. Delete it to start afresh.
-* Every reported figure is measured on the written file, on a performance used for nothing else.
+* Resumable: a checkpoint every CHECKPOINT_STEPS in the scratch folder (data.py); the same command goes on from it.
+  Delete it to start afresh.
 * A step that goes wrong does no harm: gradients are clipped against their own running median, and a loss that
   is not finite sends training back to the last checkpoint with half the rate.
 
-Options: --steps scales the length, --check-gradients compares the compiled gradient with finite differences,
---report measures an existing file again.
+Options: --steps scales the length, --report measures existing files again and writes their card.
 """
 
 import argparse
 import functools
-import hashlib
 import math
 import os
-import tempfile
 import time
 from collections import deque
 from pathlib import Path
 
+import card
+import data
 import devices
 import namfile
 import numpy as np
-import playing
+from data import SCRATCH_FOLDER, performance_pair
+from measures import esr, loudness_and_gain
 from network import OUTPUT_FRAMES, Network, initial_weights
 from plans import CONTAINER, PLANS, SLICED
 
 MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
-# Data and checkpoints; outside the project unless told otherwise.
-DEFAULT_SCRATCH = Path(tempfile.gettempdir()) / "chainrt-training"
-SCRATCH_FOLDER = Path(os.environ.get("CHAINRT_TRAINING_SCRATCH", DEFAULT_SCRATCH))
-
-TRAINING_SECONDS, VALIDATION_SECONDS, HELD_OUT_SECONDS = 120.0, 12.0, 45.0
-TRAINING_SEED, VALIDATION_SEED, HELD_OUT_SEED = 11, 12, 13
 
 PEAK_RATE = 8e-3
 WARM_UP_STEPS = 150
@@ -52,20 +46,6 @@ SPECTRAL_WEIGHT = 3e-4
 SPECTRAL_SIZES = (256, 1024, 4096)
 SPECTRAL_EVERY = 4  # one segment in four also has the spectral term
 SPECTRAL_FLOOR = 1e-4  # of the segment's mean bin power; without it quiet bins explode
-
-
-# ---- data ----------------------------------------------------------------------------------------
-
-
-def performance_pair(device, seed, seconds):
-    """(input, output) of a device, kept in the scratch folder under a name that says all that made it."""
-    source = b"".join(Path(m.__file__).read_bytes() for m in (devices, playing))
-    path = SCRATCH_FOLDER / f"{device}-{seed}-{seconds:g}s-{hashlib.sha256(source).hexdigest()[:10]}.npz"
-    if not path.exists():
-        x = playing.performance(seed, seconds, devices.instrument(device))
-        np.savez(path, x=x, y=devices.play(device, x))
-    pair = np.load(path)
-    return pair["x"], pair["y"]
 
 
 # ---- loss ----------------------------------------------------------------------------------------
@@ -101,11 +81,6 @@ def segment_loss(y, target, mean_power, with_spectrum):
         loss += SPECTRAL_WEIGHT * spectral
         gradient = gradient + SPECTRAL_WEIGHT * spectral_gradient
     return loss, gradient
-
-
-def esr(y, target):
-    """Error-to-signal ratio: energy of the error by energy of the target."""
-    return float(np.sum(np.square(y - target, dtype=float)) / np.sum(np.square(target, dtype=float)))
 
 
 # ---- training ------------------------------------------------------------------------------------
@@ -179,8 +154,8 @@ class Training:
 
     def run(self, report):
         """Train to the end; returns the averaged weights."""
-        x, y = performance_pair(self.device, TRAINING_SEED, TRAINING_SECONDS)
-        held = performance_pair(self.device, VALIDATION_SEED, VALIDATION_SECONDS)
+        x, y = performance_pair(self.device, *data.TRAINING)
+        held = performance_pair(self.device, *data.VALIDATION)
         mean_power = float(np.mean(np.square(y, dtype=float)))
         x = np.concatenate([np.zeros(self.network.geometry.first_output, np.float32), x])
         if self.step == 0:
@@ -215,26 +190,9 @@ class Training:
 # ---- the file and its figures --------------------------------------------------------------------
 
 
-def rms_dbfs(signal):
-    return 10 * math.log10(float(np.mean(np.square(signal, dtype=float))) + 1e-30)
-
-
-def loudness_and_gain(play, instrument):
-    """The field's two figures (neural-amp-modeler, nam/models/exportable.py), on our own typical playing.
-
-    Loudness is the output's RMS in dBFS; gain is how far the curve of output against input level lies between
-    a straight line (0) and a step (1).
-    """
-    x = playing.typical(np.random.default_rng(1), 15.0, instrument)
-    outputs = np.array([10 ** (rms_dbfs(play(np.float32(g) * x)) / 20) for g in np.linspace(0, 1, 11)])
-    square = outputs[-1] * len(outputs)
-    gain = (outputs.sum() - 0.5 * square) / (0.5 * square)
-    return 20 * math.log10(outputs[-1]), float(np.clip(gain, 0, 1))
-
-
 def part_model(name, plan, part, weights, cpu_seconds, steps):
     """The .nam of one part, as a dictionary."""
-    held = performance_pair(plan.device, VALIDATION_SEED, VALIDATION_SECONDS)
+    held = performance_pair(plan.device, *data.VALIDATION)
     network = Network(part.architecture)
     instrument = devices.instrument(plan.device)
     loudness, gain = loudness_and_gain(functools.partial(network.play, weights, part.widths[-1]), instrument)
@@ -251,7 +209,7 @@ def part_model(name, plan, part, weights, cpu_seconds, steps):
         "tone_type": plan.tone_type,
         "training": {
             "command": f"python presets/training/train.py {name}",
-            "data": f"simulated device, {TRAINING_SECONDS:g} s of synthetic playing",
+            "data": f"simulated device, {data.TRAINING[1]:g} s of synthetic playing",
             "device_output_gain": round(devices.output_gain(plan.device), 6),
             "steps": steps,
             "cpu_seconds": round(cpu_seconds),
@@ -295,6 +253,7 @@ def main():
             weights = training.run(report)
             models.append(part_model(options.model, plan, part, weights, training.cpu_seconds, steps))
         write_models(plan, models, paths)
+    report(card.write(options.model, plan, paths, options.folder / "CARDS.md"))
 
 
 if __name__ == "__main__":
