@@ -93,14 +93,14 @@ def _pack(device, *steps):
 
 
 PLANS = {
-    "linen": _container("linen", 3500, 2800),
-    "linen-a1": _pack("linen", 5000, 3500, 2500, 2000),
+    "linen": _container("linen", 2500, 1500),
+    "linen-a1": _pack("linen", 4000, 2200, 1500, 1200),
     "glass": _container("glass", 10000, 7500),
     "rust": _container("rust", 4500, 3500),
-    "rust-sliced": _sliced("rust", 6500),
+    "rust-sliced": _sliced("rust", 4000),
     "brick": _sliced("brick", 18000),
-    "brick-a2": _container("brick", 6000, 3500),
-    "cedar": _container("cedar", 3200, 2200),
+    "brick-a2": _container("brick", 5000, 2200),
+    "cedar": _container("cedar", 2000, 1300),
     "fern": _container("fern", 5000, 2500),
     "moss": _container("moss", 8000, 3000),
 }
