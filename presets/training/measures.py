@@ -1,8 +1,8 @@
 """How far a model is from its device: the figures of the cards.
 
 * ESR: energy of the error by energy of the target.
-* Pre-emphasised ESR: the same after 1 - 0.85/z on both, which weighs the highs about as the ear does (A. Wright,
-  V. Välimäki, "Perceptual loss function for neural modeling of audio systems", ICASSP 2020; the field's coefficient).
+* Pre-emphasised ESR: the same after 1 - 0.95/z on both, which weighs the highs more (A. Wright, E.-P. Damskägg, L.
+  Juvela, V. Välimäki, "Real-time guitar amplifier emulation with deep learning", Applied Sciences 10(3), 2020).
 * Multi-resolution spectral error, in two parts: spectral convergence, and mean absolute difference of log magnitude,
   each averaged over three resolutions (R. Yamamoto et al., "Parallel WaveGAN", ICASSP 2020; sizes and floor as in the
   field's trainer).
@@ -14,7 +14,7 @@ import math
 import numpy as np
 import playing
 
-PRE_EMPHASIS = 0.85
+PRE_EMPHASIS = 0.95
 SPECTRA = ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))  # transform, hop, window length: samples
 SMALLEST_POWER = 1e-8  # of a bin
 FRAMES_AT_ONCE = 4096
