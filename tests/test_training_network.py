@@ -7,7 +7,7 @@ field's own trainer where both are installed (`pip install "chainrt[training]"`)
 import namfile
 import numpy as np
 import pytest
-from network import Network, a1, a2, initial_weights, slice_mask
+from network import Network, a1, a2, initial_weights, slice_mask, with_longer_head
 from plans import PLANS
 
 FRAMES = 64
@@ -131,3 +131,11 @@ def torch_gradient(torch, model, count):
     gradient = np.asarray(model._export_weights())
     assert len(gradient) == count
     return gradient
+
+
+def test_a_longer_head_of_zeros_changes_no_sound():
+    case = Case("six of eight channels")
+    longer = with_longer_head(case.flat, case.architecture, 16)
+    assert len(longer) == a2(8).weight_count
+    slow = namfile.slow_play(namfile.wavenet_config(a2(8)), longer, case.width, case.x)
+    assert np.allclose(slow, namfile.slow_play(case.config, case.flat, case.width, case.x), rtol=0, atol=1e-12)

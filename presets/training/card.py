@@ -136,6 +136,10 @@ def text(name, plan, paths, figures):
         lines.append(f"| {f.level} | {errors} | {against_device} | {f.steps:,} | {f.cpu_seconds:,} s |")
     ratio = figures[0].esr / figures[-1].esr
     falling = all(a.esr > b.esr for a, b in itertools.pairwise(figures))
+    started = [part.start for part in plan.parts if part.start]
+    if started:
+        source = f"`{started[0]}.nam`"
+        lines += ["", f"Its full size was not trained anew: the weights of {source}, the head filled up with zeros."]
     lines += [
         "",
         f"The smallest level's error is {ratio:.1f} times the largest's; errors "

@@ -162,6 +162,15 @@ def initial_weights(architecture, rng):
     return np.concatenate(parts).astype(np.float32)
 
 
+def with_longer_head(flat, architecture, head_taps):
+    """The weights of the same single array with so many head taps: those before the old ones are zero."""
+    (array,) = architecture.arrays
+    position, added = array.layer_positions()[-1], head_taps - array.head_taps
+    taps = flat[position : position + array.channels * array.head_taps].reshape(array.channels, array.head_taps)
+    longer = np.pad(taps, ((0, 0), (added, 0))).ravel()
+    return np.concatenate([flat[:position], longer, flat[position + taps.size :]]).astype(np.float32)
+
+
 def slice_mask(architecture, width):
     """Which weights of the full vector a slice of `width` channels uses; one array, one output."""
     (array,) = architecture.arrays

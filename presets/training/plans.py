@@ -26,6 +26,7 @@ class Part:
     segments: dict[int, int]  # width: segments a step
     steps: int
     seed: int = 1
+    start: str = ""  # a model of ours whose full weights it starts from, their head filled up with taps of zero
 
     @property
     def widths(self):
@@ -77,8 +78,8 @@ PARTS_OF = {
 }
 
 
-def _container(device, lite_steps, full_steps):
-    parts = (Part(a2(3), {3: 8}, lite_steps), Part(a2(8), {8: 8}, full_steps))
+def _container(device, lite_steps, full_steps, full_start=""):
+    parts = (Part(a2(3), {3: 8}, lite_steps), Part(a2(8), {8: 8}, full_steps, start=full_start))
     return Plan(device, *GEAR[device], CONTAINER, parts)
 
 
@@ -99,7 +100,7 @@ PLANS = {
     "rust": _container("rust", 4500, 3500),
     "rust-sliced": _sliced("rust", 4000),
     "brick": _sliced("brick", 18000),
-    "brick-a2": _container("brick", 5000, 2200),
+    "brick-a2": _container("brick", 4500, 0, full_start="brick"),
     "cedar": _container("cedar", 2000, 1300),
     "fern": _container("fern", 5000, 2500),
     "moss": _container("moss", 8000, 3000),

@@ -29,7 +29,7 @@ import namfile
 import numpy as np
 from data import SCRATCH_FOLDER, performance_pair
 from measures import esr, loudness_and_gain
-from network import OUTPUT_FRAMES, Network, initial_weights
+from network import OUTPUT_FRAMES, Network, initial_weights, with_longer_head
 from plans import CONTAINER, PLANS, SLICED
 
 MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
@@ -92,6 +92,15 @@ def rate_at(step, steps, factor):
     return factor * PEAK_RATE * warm * (FINAL_RATE_SHARE + (1 - FINAL_RATE_SHARE) * cosine)
 
 
+def starting_weights(part):
+    """Random by the part's seed, or those of the model that it starts from."""
+    if not part.start:
+        return initial_weights(part.architecture, np.random.default_rng(part.seed))
+    weights = namfile.levels(MODELS_FOLDER / f"{part.start}.nam")[-1].weights
+    (older,) = PLANS[part.start].parts
+    return with_longer_head(weights, older.architecture, part.architecture.arrays[0].head_taps)
+
+
 class Training:
     """All that a checkpoint holds: weights, Adam's moments, averaged weights, step, CPU time so far."""
 
@@ -99,8 +108,7 @@ class Training:
         self.name, self.device, self.part, self.steps = name, device, part, steps
         self.network = Network(part.architecture)
         self.path = SCRATCH_FOLDER / f"{name}-{number}-{steps}.checkpoint.npz"
-        rng = np.random.default_rng(part.seed)
-        self.weights = initial_weights(part.architecture, rng)
+        self.weights = starting_weights(part)
         self.average = self.weights.copy()
         self.mean, self.square = np.zeros(len(self.weights)), np.zeros(len(self.weights))
         self.step, self.factor, self.cpu_seconds = 0, 1.0, 0.0
@@ -210,6 +218,7 @@ def part_model(name, plan, part, weights, cpu_seconds, steps):
         "training": {
             "command": f"python presets/training/train.py {name}",
             "data": f"simulated device, {data.TRAINING[1]:g} s of synthetic playing",
+            **({"start": f"the weights of {part.start}.nam"} if part.start else {}),
             "device_output_gain": round(devices.output_gain(plan.device), 6),
             "steps": steps,
             "cpu_seconds": round(cpu_seconds),
