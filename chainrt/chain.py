@@ -66,8 +66,8 @@ class ChainBlock:
         ValueError names the levels there are.
         """
         ends = {"lite": 0, "full": len(self.levels) - 1}
-        if isinstance(wanted, str) and wanted in self.level_names:
-            return self.level_names.index(wanted)
+        if str(wanted) in self.level_names:  # a cabinet's are numbers
+            return self.level_names.index(str(wanted))
         if wanted in ends:
             return ends[wanted]
         if str(wanted).isdecimal() and int(wanted) < len(self.levels):

@@ -355,7 +355,7 @@ class _Reader(Reader):
         text = self.scalar(node, path, wanted)
         if text is None:
             return None
-        if node.tag == TAG + "int" and text.isdecimal() and len(text) < 4:
+        if node.tag == TAG + "int" and text.isdecimal() and len(text) < 6:
             return int(text)
         if node.tag != TAG + "str" or not NAME.fullmatch(text) or text == "auto":
             self.fault(node, path, f"needs {wanted}, not {quote(text)}")

@@ -26,27 +26,31 @@ def example_settings(kind, folder, values=None, rate=RATE_HZ) -> Settings:
     for file in declared.files:
         if file.name not in EXAMPLES:
             pytest.skip(f"{declared.kind}: no example of its file {file.name!r}")
-        files[file.name] = EXAMPLES[file.name](folder)
+        files[file.name] = EXAMPLES[file.name](folder, declared)
     return Settings(values or {}, files, rate)
 
 
-def example_impulse_response(folder, frames=600):
-    """A decaying noise that amplifies nothing: the sum of its magnitudes is 1."""
-    ir = np.random.default_rng(5).standard_normal(frames) * np.exp(-np.arange(frames) / 80)
+def example_impulse_response(folder, frames=2600, channels=1):
+    """A decaying noise that amplifies nothing: the sum of each channel's magnitudes is 1."""
+    rng, decay = np.random.default_rng(5), np.exp(-5 * np.arange(frames) / frames)
+    ir = rng.standard_normal((frames, channels)) * decay[:, None]
     path = folder / "example.wav"
-    soundfile.write(path, (ir / np.abs(ir).sum()).astype(np.float32), RATE_HZ, subtype="FLOAT")
+    soundfile.write(path, (ir / np.abs(ir).sum(axis=0)).astype(np.float32), RATE_HZ, subtype="FLOAT")
     return path
 
 
-EXAMPLES = {"ir": example_impulse_response, "model": lambda folder: saved(tiny_container(), folder)}
-"""Name of a File -> what makes one in a folder."""
+EXAMPLES = {
+    "ir": lambda folder, declared: example_impulse_response(folder, channels=declared.channels),
+    "model": lambda folder, declared: saved(tiny_container(), folder),
+}
+"""Name of a File -> what makes one in a folder, for a block."""
 
 
 def board(folder, chain, **documents) -> Preset:
-    """The preset with this `chain:` part, which begins in line 4; `documents` become NAME.nam, and cab.wav is there."""
+    """The preset with this `chain:` part, which begins in line 4; `documents` become NAME.nam; cab.wav is there."""
     for name, document in documents.items():
         (folder / f"{name}.nam").write_text(json.dumps(document), encoding="utf-8")
-    example_impulse_response(folder).rename(folder / "cab.wav")
+    example_impulse_response(folder, frames=500).rename(folder / "cab.wav")
     path = folder / "board.yaml"
     path.write_text(
         "version: 1\nname: test\nchain:\n" + textwrap.indent(textwrap.dedent(chain).strip("\n"), " ") + "\n",

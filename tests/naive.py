@@ -202,6 +202,14 @@ def convnet(network, x):
     return (network.head.astype(np.float64) @ stream + network.head_bias)[len(silence) :]
 
 
+def convolution(x, response):
+    """The sum of x, each time one frame later and times one tap of the response: as long as x, in float64."""
+    total = np.zeros(len(x))
+    for late, tap in enumerate(np.asarray(response, np.float64)[: len(x)]):
+        total[late:] += tap * np.asarray(x, np.float64)[: len(x) - late]
+    return total
+
+
 def linear(network, x):
     """What `network` (chainrt.nam.linear.Linear) makes of the mono signal `x`, after an endless silence."""
     return np.convolve(np.asarray(x, np.float64), network.response.astype(np.float64))[: len(x)] + network.bias

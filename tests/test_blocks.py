@@ -1,109 +1,12 @@
-"""What the pedals do to a signal: cab and echo, each against its definition."""
+"""What the echo does to a signal, against its definition."""
 
 import numpy as np
 import pytest
-import soundfile
 from blockplay import RATE_HZ, play, play_with
 from tones import one_pole_response, phasor, sine
 
 import chainrt.blocks  # noqa: F401 - fills BLOCKS
 from chainrt.block import BLOCKS, Settings
-from chainrt.errors import ModelError
-
-EPSILON = float(np.finfo(np.float32).eps)
-
-
-# -- cab ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def wav(tmp_path):
-    """A function that writes samples to a file and gives its path."""
-
-    def make(samples, rate=RATE_HZ, name="ir.wav"):
-        soundfile.write(tmp_path / name, samples, rate, subtype="FLOAT")
-        return tmp_path / name
-
-    return make
-
-
-@pytest.mark.parametrize("taps", [1, 2, 7, 8, 9, 1000, 2047, 2048])
-def test_cab_is_the_convolution_with_its_file(wav, taps):
-    rng = np.random.default_rng(taps)
-    ir, x = rng.uniform(-1, 1, taps).astype(np.float32), rng.uniform(-1, 1, 6000).astype(np.float32)
-    ir /= np.abs(ir).sum()
-    exact = np.convolve(x.astype(np.float64), ir.astype(np.float64))[: len(x)]
-    for sizes in [(64,), (1,), (7,), (512,), (1, 7, 64, 512, 63, 65)]:
-        heard = play_with("cab", x, sizes, files={"ir": wav(ir)})
-        assert np.abs(heard - exact).max() < 4 * EPSILON  # the sum of magnitudes is 1
-
-
-def test_cab_fades_out_what_it_keeps_of_a_long_file(wav):
-    ir = np.random.default_rng(7).uniform(-1, 1, 5000).astype(np.float32) / 5000
-    impulse = np.zeros(6000)
-    impulse[0] = 1
-    heard = play_with("cab", impulse, files={"ir": wav(ir)})
-    whole = 2048 - 2048 // 20
-    assert np.allclose(heard[:whole], ir[:whole], rtol=1e-6)
-    share = heard[whole:2048] / ir[whole:2048]
-    assert (np.diff(share) < 0).all()
-    assert 0.99 < share[0] < 1
-    assert abs(share[-1]) < 1e-6
-    assert not heard[2048:].any()
-
-
-def test_cab_level_is_in_decibels_and_glides_when_turned(wav):
-    p, levels = BLOCKS["cab"].build(Settings({"level": -6}, {"ir": wav(np.ones(1))}, RATE_HZ))
-    state = levels[0].new_state()
-    before = play(BLOCKS["cab"], p, state, np.ones(100))
-    p["level"] = 6
-    after = play(BLOCKS["cab"], p, state, np.ones(RATE_HZ))
-    assert before == pytest.approx(10 ** (-6 / 20), rel=1e-6)
-    assert after[-1] == pytest.approx(10 ** (6 / 20), rel=1e-6)
-    assert np.abs(np.diff(np.concatenate([before, after]))).max() < 0.005
-
-
-def test_cab_declares_the_work_and_memory_of_its_file(wav):
-    _, (level,) = BLOCKS["cab"].build(Settings({}, {"ir": wav(np.ones(300))}, RATE_HZ))
-    assert (level.work, level.memory) == (300, 299)
-
-
-def test_cab_has_forgotten_all_but_the_memory_it_declares(wav):
-    rng = np.random.default_rng(1)
-    p, (level,) = BLOCKS["cab"].build(Settings({}, {"ir": wav(rng.uniform(-1, 1, 300))}, RATE_HZ))
-    x = rng.uniform(-1, 1, 5000)
-    long, short = level.new_state(), level.new_state()
-    play(BLOCKS["cab"], p, long, x[:4000])
-    play(BLOCKS["cab"], p, short, x[4000 - level.memory : 4000])
-    heard, replayed = (play(BLOCKS["cab"], p, state, x[4000:]) for state in (long, short))
-    assert np.abs(heard - replayed).max() < 1e-5
-
-
-NOT_A_NUMBER = np.array([0.5, np.nan, 0.25])
-
-
-@pytest.mark.parametrize(
-    ("samples", "rate", "message"),
-    [
-        (np.ones((10, 2)), RATE_HZ, "has 2 channels; one is needed: mix it down first"),
-        (np.ones(10), 44100, "is at 44100 Hz; 48000 Hz is needed (or --rate 44100)"),
-        (NOT_A_NUMBER, RATE_HZ, "holds a sample that is not a number (the first is frame 1)"),
-        (np.zeros(0), RATE_HZ, "holds no samples"),
-    ],
-)
-def test_cab_says_why_it_cannot_use_a_file(wav, samples, rate, message):
-    path = wav(samples, rate)
-    with pytest.raises(ModelError) as fault:
-        BLOCKS["cab"].build(Settings({}, {"ir": path}, RATE_HZ))
-    assert str(fault.value) == f"{path}: {message}"
-
-
-def test_cab_says_that_a_file_is_missing_or_is_no_audio(tmp_path):
-    text = tmp_path / "notes.wav"
-    text.write_text("this is no audio")
-    for path, message in [(tmp_path / "none.wav", "no such file"), (text, "cannot be read as audio")]:
-        with pytest.raises(ModelError, match=message):
-            BLOCKS["cab"].build(Settings({}, {"ir": path}, RATE_HZ))
 
 
 # -- echo -----------------------------------------------------------------------------------------------------------

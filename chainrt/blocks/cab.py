@@ -1,87 +1,93 @@
 """Cabinet: what the loudspeaker and the microphone add, as an impulse response from a WAV file.
 
-The convolution is done tap by tap, without any delay; its cost is the same in every period. The sum of 64 frames is
-gathered in `sum`, eight taps in one pass over it, so both inner loops run along contiguous memory and LLVM makes
-vector instructions of them. The past lies in a ring that is written twice, one copy behind the other: wherever the
-ring wraps, some stretch of it holds the last 2,048 frames in one piece.
+Any length up to ten seconds, at any sample rate; the convolution (chainrt/convolution.py) has no latency. A level keeps
+so many taps of the response, and fades the last twentieth of them, so that the cut is not heard. Most of a cabinet lies
+in its first 10 ms, so a small level is nearly the whole sound.
 
-Source: Zölzer (ed.), DAFX, 2nd ed. 2011, chapter 2 (FIR filters).
+Source: Zölzer (ed.), DAFX, 2nd ed. 2011, chapter 2 (FIR filters); for the rest see chainrt/convolution.py.
 """
 
 import numpy as np
-from numba import njit
 
-from ..audiofile import read_mono
-from ..block import File, Level, Param, block
+from ..audiofile import read_response
+from ..block import Block, File, Level, Param, block
+from ..compiled.native import aligned_zeros
+from ..convolution import CONVOLVER, convolve, prepare, work
 from ..dsp import arrived_after, gain, glide_from, make_finite, smoothing
 from ..errors import ModelError
 
-TAPS = 2048  # the most that is kept: 43 ms at 48 kHz, a close microphone and the first of the room
-FADED = TAPS // 20  # the last taps of a longer file, faded so that the cut is not heard
-CHUNK = 64  # frames summed at a time
-RING = TAPS + CHUNK
+SHORTENED = (512, 1024, 2048)  # taps of the levels below the full one
+FADED = 20  # of a shortened response the last 20th is faded
 GLIDE_MS = 10.0  # a turned knob arrives this fast
 
+KNOBS = (
+    Param("level", "dB", -40, 24, default=0, help="output level"),
+    Param("mix", "%", 0, 100, default=100, help="0: only what comes in, 100: only what the response makes of it"),
+)
 
-@njit(error_model="numpy", fastmath={"contract"}, forceinline=True)  # a * b + c in one instruction
-def add_eight_taps(ir, past, total, frames):
-    """total[i] += the sum over k < 8 of ir[k] * past[7 + i - k], for i < frames."""
-    a, b, c, d, e, f, g, h = ir[0], ir[1], ir[2], ir[3], ir[4], ir[5], ir[6], ir[7]
-    for i in range(frames):
-        total[i] = (
-            total[i]
-            + (a * past[i + 7] + b * past[i + 6] + c * past[i + 5] + d * past[i + 4])
-            + (e * past[i + 3] + f * past[i + 2] + g * past[i + 1] + h * past[i])
-        )
+
+def levels_of(declared: Block, responses: np.ndarray, rate: float) -> tuple[Level, ...]:
+    """One level for each length, smallest first; responses: (channels, taps). The state's convolvers are filled in."""
+    taps = responses.shape[1]
+    lengths = [(str(length), length) for length in SHORTENED if length < taps]
+    return tuple(_level(declared, name, responses, length, rate) for name, length in [*lengths, ("full", taps)])
+
+
+def _level(declared: Block, name: str, responses: np.ndarray, taps: int, rate: float) -> Level:
+    kept = responses[:, :taps].astype(np.float64)
+    if taps < responses.shape[1]:
+        faded = taps // FADED
+        kept[:, -faded:] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(1, faded + 1) / faded)
+    prepared = [prepare(channel) for channel in kept]
+
+    def new_state():
+        s = aligned_zeros((), declared.state)
+        convolvers = np.atleast_1d(s["convolver"])
+        return (s, *(array for c, one in zip(convolvers, prepared, strict=True) for array in one.settle(c)))
+
+    return Level(
+        name,
+        sum(one.work for one in prepared),
+        taps - 1,
+        new_state,
+        (work,),
+        family="convolution",
+        rest_after=max(one.settles_in for one in prepared) + arrived_after(GLIDE_MS, rate),
+        clock=lambda state: state[0]["clock"][...],
+    )
 
 
 @block(
-    params=[Param("level", "dB", -40, 24, default=0, help="output level")],
-    files=[File("ir", "impulse response, a mono WAV file at the sample rate of the chain")],
-    constants=[
-        ("ir", "f4", (TAPS,)),  # the impulse response, zeros after its end
-        ("taps", "i8"),  # its length
-    ],
+    params=KNOBS,
+    files=[File("ir", "impulse response, a mono WAV file of any rate, up to 10 s long")],
     state=[
-        ("ring", "f4", (2 * RING,)),  # the last frames, twice
-        ("sum", "f4", (CHUNK,)),  # the convolution as it grows
-        ("at", "i8"),  # where in the ring the next frame goes
+        ("convolver", CONVOLVER),  # the response, and the last frames as far as it reaches
+        ("clock", "i8"),  # frames heard
         ("level", "f8"),  # linear output gain at the last frame
+        ("mix", "f8"),  # 0..1 at the last frame, plus 1
     ],
-    work=TAPS,
-    memory=TAPS - 1,
+    slimmable=True,
+    work=1,
 )
 def cab(p, s, x, n):
     """Convolve x[0:n] with the impulse response, in place."""
     make_finite(x, n)
-    ir, ring, total, at = p.ir, s.ring, s.sum, s.at
-    goal, glide = gain(p.level), smoothing(GLIDE_MS, p.rate)
-    level = glide_from(s.level, goal)
-    done = 0
+    glide, level_goal, mix_goal = smoothing(GLIDE_MS, p.rate), gain(p.level), p.mix / 100.0
+    level, mix = glide_from(s.level, level_goal), glide_from(s.mix, 1.0 + mix_goal) - 1.0
+    wet, done = s.convolver.sum, 0
     while done < n:
-        frames = min(n - done, CHUNK, RING - at)
-        for i in range(frames):
-            ring[at + i] = x[done + i]
-            ring[at + i + RING] = x[done + i]
-            total[i] = 0.0
-        for k in range(0, p.taps, 8):
-            add_eight_taps(ir[k : k + 8], ring[at + RING - k - 7 :], total, frames)
-        for i in range(frames):
-            level += glide * (goal - level)
-            x[done + i] = level * total[i]
+        frames = convolve(s.convolver, s.clock, x, done, n)
+        for i in range(done, done + frames):
+            level += glide * (level_goal - level)
+            mix += glide * (mix_goal - mix)
+            x[i] = level * (x[i] + mix * (wet[i - done] - x[i]))
         done += frames
-        at = at + frames if at + frames < RING else 0
-    s.at, s.level = at, level
+        s.clock += frames
+    s.level, s.mix = level, 1.0 + mix
 
 
 @cab.prepare
-def prepare(p, settings):
-    """Read the impulse response; what a longer file has beyond TAPS is left out."""
-    ir = read_mono(settings.files["ir"], settings.rate, keep=TAPS + 1, error=ModelError)
-    if len(ir) > TAPS:
-        ir = ir[:TAPS]
-        ir[-FADED:] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(1, FADED + 1) / FADED)
-    p["ir"][: len(ir)] = ir
-    p["taps"] = len(ir)
-    rest_after = len(ir) - 1 + arrived_after(GLIDE_MS, settings.rate)
-    return (Level("full", len(ir), len(ir) - 1, cab.new_state, family="convolution", rest_after=rest_after),)
+def read(p, settings):
+    """One level for each length that the response has."""
+    response = read_response(settings.files["ir"], settings.rate, channels=1, error=ModelError)
+    return levels_of(cab, response, settings.rate)
