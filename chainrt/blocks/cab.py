@@ -2,7 +2,8 @@
 
 Any length up to ten seconds, at any sample rate; the convolution (chainrt/convolution.py) has no latency. A level keeps
 so many taps of the response, and fades the last twentieth of them, so that the cut is not heard. Most of a cabinet lies
-in its first 10 ms, so a small level is nearly the whole sound. Where its spectra stand changes from frame to frame, so a cabinet rests on zeros only.
+in its first 10 ms, so a small level is nearly the whole sound.
+What it does differs from frame to frame, so it rests (engine/rest.py) on zeros only.
 
 Source: Zölzer (ed.), DAFX, 2nd ed. 2011, chapter 2 (FIR filters); for the rest see chainrt/convolution.py.
 """
