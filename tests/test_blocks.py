@@ -8,7 +8,6 @@ from tones import one_pole_response, phasor, sine
 import chainrt.blocks  # noqa: F401 - fills BLOCKS
 from chainrt.block import BLOCKS, Settings
 
-
 # -- echo -----------------------------------------------------------------------------------------------------------
 
 
