@@ -32,7 +32,17 @@ INTEGER = types.int64
 FLOAT = types.float64
 
 PACKAGE = Path(__file__).resolve().parent.parent
-SOURCES = ("compiled/*.py", "blocks/*.py", "nam/*.py", "dsp.py", "block.py", "layout.py", "engine/*.py", "timing.py")
+SOURCES = (
+    "compiled/*.py",
+    "blocks/*.py",
+    "nam/*.py",
+    "dsp.py",
+    "convolution.py",
+    "block.py",
+    "layout.py",
+    "engine/*.py",
+    "timing.py",
+)
 IMPORT = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)", re.MULTILINE)  # quicker than ast
 UNUSED_SECONDS = 30 * 24 * 3600  # after which a folder of older sources is removed
 
