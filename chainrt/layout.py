@@ -127,6 +127,7 @@ PERIOD = np.dtype(
         ("began_ns", "f8"),  # when it began, exactly
         ("start_ns", "f8"),  # from there to the first block
         ("plan", "i8"),  # how many plans had been taken
+        ("swallowed", "i8"),  # periods before it that the sound system did not ask for: they were missed, too
     ]
 )
 
@@ -172,6 +173,7 @@ ENGINE = np.dtype(
         ("release_ns", "f8"),  # when the next period is due
         ("ended_ns", "f8"),  # when the last one ended
         ("floor_ended_ns", "f8"),  # when it would have, with every block at its smallest level
+        ("swallowed", "i8"),  # periods just missed because nobody asked for them; counted with the next one
         # the reflex
         ("reflex", "i8"),  # 1: when time runs out, blocks fall to their least level within the period
         ("guard_ns", "f8"),  # time that stays free before the deadline
@@ -236,3 +238,36 @@ PERFORMANCE = np.dtype(
     ]
 )
 """One run of an engine from memory to memory."""
+
+CARD = np.dtype(
+    [
+        *STAGE.descr,
+        ("frames", "i8"),  # longest period that the engines play; longer callbacks are played in pieces
+        ("input_channels", "i8"),  # channels of the card's input; 0: there is none
+        ("input_channel", "i8"),  # the one that the guitar is on, from 0
+        ("output_channels", "i8"),  # 1: both sides are added up; beyond 2: the others are silent
+        ("source", "i8"),  # address of samples that are played round and round instead of the input, or 0
+        ("source_frames", "i8"),
+        ("source_at", "i8"),
+        ("kept_left", "i8"),  # addresses of planes that keep the sound, or 0
+        ("kept_right", "i8"),
+        ("kept_frames", "i8"),  # how much they hold
+        ("stop", "i8"),  # set to 1 from outside: fade out in the next callback, then silence and no more callbacks
+        ("silent", "i8"),  # 1: faded out
+        ("most", "i8"),  # frames to play before it stops by itself; 0: no end
+        # when callbacks are due (engine/card.py)
+        ("due_ns", "f8"),  # the next one
+        ("least_late_ns", "f8"),  # by how much the least late one of the last few was late
+        ("watched", "i8"),  # of how many
+        # the meters
+        ("done", "i8"),  # frames played; written last, with release
+        ("callbacks", "i8"),
+        ("thread", "i8"),  # the system's number of the thread that calls; 0: not known
+        ("input_underflows", "i8"),  # callbacks with this flag of PortAudio's, and so on in its order
+        ("input_overflows", "i8"),
+        ("output_underflows", "i8"),
+        ("output_overflows", "i8"),
+        ("without_input", "i8"),  # callbacks that brought no input where there should have been one
+    ]
+)
+"""One stream of a sound card."""

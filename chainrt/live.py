@@ -5,15 +5,13 @@ Rules kept here:
 * A door has a stage (see engine/stage.py), on which one chain takes another's place; it owns the stage's memory.
 """
 
-import os
 import threading
 from typing import Protocol
 
 import numpy as np
 
+from . import machine
 from .performance import Performance
-
-PRIORITY = 70  # of 99: what JACK gives its own thread
 
 
 class Door(Protocol):
@@ -25,12 +23,17 @@ class Door(Protocol):
     """What it is, for people: one short line."""
     stage: np.ndarray
     """The record that begins with the fields of layout.STAGE."""
+    notes: list[str]
+    """What people should be told: advice, and what happened on the way."""
 
     def start(self) -> None:
         """Begin to play. Raises DeviceError."""
 
     def stop(self) -> None:
         """End after the period that plays; nothing of the engine is touched when this returns. May be repeated."""
+
+    def look_after(self) -> None:
+        """Do what has to be done now and then. Raises DeviceError if the sound has ended for good."""
 
     @property
     def is_playing(self) -> bool: ...
@@ -53,11 +56,12 @@ class WallClock:
 
     def __init__(self, performance: Performance, rate: float, periods: int):
         self.performance, self.stage = performance, performance.stage
+        self.notes: list[str] = []
         self._rate, self._periods = rate, periods
         self._thread = threading.Thread(target=self._play, name="audio", daemon=True)
 
     def _play(self) -> None:
-        ask_for_priority()
+        self.notes += machine.prepare()
         self.performance.play_paced(self._periods)
 
     def start(self) -> None:
@@ -68,6 +72,9 @@ class WallClock:
         if self._thread.ident:
             self._thread.join()
 
+    def look_after(self) -> None:
+        """A clock needs no care."""
+
     @property
     def is_playing(self) -> bool:
         return self._thread.is_alive()
@@ -75,22 +82,3 @@ class WallClock:
     @property
     def played_s(self) -> float:
         return self.performance.done / self._rate
-
-
-def sound_cards() -> list[str]:
-    """Names of the sound cards that PortAudio finds; none if PortAudio itself is missing."""
-    try:
-        import sounddevice
-
-        return [device["name"] for device in sounddevice.query_devices() if device["max_output_channels"] > 0]
-    except Exception:  # a missing library is an OSError, a broken audio system anything
-        return []
-
-
-def ask_for_priority() -> bool:
-    """Let the calling thread go before all ordinary ones, where the system permits it; True if it does."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
-    except (AttributeError, OSError):  # not Linux; not permitted
-        return False
-    return True

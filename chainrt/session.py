@@ -173,6 +173,7 @@ class Session:
                 preset=chain.preset.name,
                 path=str(chain.preset.path),
                 device=self.door.text,
+                notes=tuple(self.door.notes),
                 clock=self.door.clock,
                 rate=chain.rate,
                 frames=chain.frames,
@@ -230,6 +231,7 @@ class Session:
         try:
             while not self._ended.wait(TICK_SECONDS) and self.door.is_playing:
                 self._tick()
+                self.door.look_after()
             self.door.stop()
             self._tick()
         except BaseException as failure:  # told by stop(), in the thread that can do something about it

@@ -85,6 +85,8 @@ class Snapshot:
     path: str
     device: str
     """What it plays through, one short line."""
+    notes: tuple[str, ...]
+    """What people should be told of the machine and the device, oldest first."""
     clock: str
     """"wall" or "audio"."""
     rate: float

@@ -149,6 +149,7 @@ class Native:
         Records and planes are passed as addresses (`address_of`), integers as they are.
         """
         by_type = {INTEGER: ctypes.c_int64, FLOAT: ctypes.c_double, types.void: None}
+        by_type |= {types.uint32: ctypes.c_uint32, types.int32: ctypes.c_int32}
         kinds = [by_type.get(kind, ctypes.c_void_p) for kind in self.arguments]
         return ctypes.CFUNCTYPE(by_type[self.returns], *kinds)(self.address)
 

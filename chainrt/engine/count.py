@@ -23,6 +23,23 @@ def weather_today(engine):
 
 
 @compiled
+def count_swallowed(engine, note):
+    """Periods for which nobody asked are misses: of the engine, if it was still busy when the first was due.
+
+    They lie before the present release. Unavoidable: with every block at its smallest level it would have been done.
+    """
+    note.swallowed = engine.swallowed
+    if engine.swallowed == 0:
+        return
+    first_due = engine.release_ns - engine.swallowed * engine.most_frames * engine.frame_time_ns
+    engine.misses += engine.swallowed
+    if engine.ended_ns <= first_due or engine.floor_ended_ns > first_due:
+        engine.unavoidable += engine.swallowed
+    engine.miss_run += engine.swallowed
+    engine.swallowed = 0
+
+
+@compiled
 def count_period(engine, began, frames, floor):
     """Was the deadline met, and could it have been? One PERIOD record, and the counters."""
     length = frames * engine.frame_time_ns
@@ -32,6 +49,7 @@ def count_period(engine, began, frames, floor):
     engine.floor_ended_ns = max(release, engine.floor_ended_ns) + max(0.0, woken_late) + floor
     row = engine.periods % engine.ring_size
     note = carray(pointer(engine.ring), engine.ring_size, PERIOD)[row]
+    count_swallowed(engine, note)
     note.release_ns = int(release)
     note.began_ns = began
     note.plan = engine.taken
@@ -41,7 +59,9 @@ def count_period(engine, began, frames, floor):
     note.unavoidable = 1 if engine.floor_ended_ns > deadline and ended > deadline else 0
     engine.misses += note.missed
     engine.unavoidable += note.unavoidable
-    engine.miss_run = engine.miss_run + 1 if note.missed == 1 else 0
+    engine.miss_run += note.missed
     engine.longest_miss_run = max(engine.longest_miss_run, engine.miss_run)
+    if note.missed == 0:
+        engine.miss_run = 0
     engine.ended_ns = ended
     engine.release_ns = deadline
