@@ -19,7 +19,7 @@ import numpy as np
 from . import blocks as _every_block  # noqa: F401 (fills BLOCKS)
 from .block import BLOCKS, Block, Level, Settings
 from .compiled.native import Native, address_of, aligned_zeros, compile_all
-from .engine import BEND_FRAMES, BYPASS_FRAMES, FADE_FRAMES, perform
+from .engine import BEND_FRAMES, BYPASS_FRAMES, FADE_FRAMES, perform, period
 from .errors import ChainrtError, Fault, PresetError
 from .layout import ADD, BLOCK, CLEAR, COPY, DELAY, ENGINE, LEVEL, PERFORMANCE, PERIOD, RUN, SPENT, STEP
 from .preset import BlockSpec, Preset, Slim, Split, values_at_tempo
@@ -316,6 +316,7 @@ class Chain:
         self.ring = self._own(aligned_zeros(RING_PERIODS, PERIOD))
         self.spent = self._own(aligned_zeros((RING_PERIODS, max(1, count)), SPENT))
         engine["steps"], engine["step_count"] = address_of(steps), len(steps)
+        engine["period"] = period.address
         engine["blocks"], engine["block_count"] = address_of(self.block_records), count
         engine["output_left"], engine["output_right"] = ends[0], ends[-1]
         engine["scratch_left"], engine["scratch_right"] = self._plane(), self._plane()

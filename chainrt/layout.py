@@ -164,6 +164,7 @@ ENGINE = np.dtype(
         ("frame_time_ns", "f8"),  # 1e9 / sample rate
         ("fixed_ns", "f8"),  # expected cost of a period beside the blocks
         ("restless", "i8"),  # 1: compute what need not be computed, too: see engine/rest.py
+        ("period", "i8"),  # address of engine/one_period.period, so that it is compiled only once
         ("silent", "i8"),  # 1: decide and count as ever, but compute no sound (simulation)
         # the clock
         ("virtual", "i8"),  # REAL, LAWS or TRACE: whether time passes as `weather` says

@@ -43,6 +43,10 @@ class Door(Protocol):
         """Seconds of sound so far."""
 
     @property
+    def output(self) -> np.ndarray:
+        """What was kept of the sound so far: float32, (frames,) or (frames, 2)."""
+
+    @property
     def xruns(self) -> int | None:
         """How often the sound system itself says that sound was lost; None: it does not say."""
 
@@ -54,10 +58,10 @@ class WallClock:
     text = "the clock"
     xruns = None
 
-    def __init__(self, performance: Performance, rate: float, periods: int):
+    def __init__(self, performance: Performance, periods: int):
         self.performance, self.stage = performance, performance.stage
         self.notes: list[str] = []
-        self._rate, self._periods = rate, periods
+        self._periods = periods
         self._thread = threading.Thread(target=self._play, name="audio", daemon=True)
 
     def _play(self) -> None:
@@ -81,4 +85,8 @@ class WallClock:
 
     @property
     def played_s(self) -> float:
-        return self.performance.done / self._rate
+        return self.performance.played_s
+
+    @property
+    def output(self) -> np.ndarray:
+        return self.performance.output

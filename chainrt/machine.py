@@ -67,7 +67,7 @@ def cpu_governor() -> str | None:
 
 
 def throttling() -> str | None:
-    """"1,500 of 2,400 MHz" if the processor runs well below its highest frequency; None: it does not, or is not told.
+    """ "1,500 of 2,400 MHz" if the processor runs well below its highest frequency; None: it does not, or is not told.
 
     Under the load of a chain that plays this is heat or a saving governor.
     """

@@ -49,6 +49,11 @@ class Performance:
         return int(self._record["done"])
 
     @property
+    def played_s(self) -> float:
+        """Seconds of sound played so far."""
+        return self.done / self._chain.rate
+
+    @property
     def output(self) -> np.ndarray:
         """What was played so far: float32, (frames,) or (frames, 2)."""
         return (

@@ -9,6 +9,7 @@ Rules kept here:
 * The stream owns the record, the planes and the chain that the callback works on: they go when it is closed.
 """
 
+import atexit
 import contextlib
 import os
 import sys
@@ -324,6 +325,9 @@ class SoundCard:
         return not self._stream.active or now - self._seen[1] > LOST_SECONDS
 
     def _reopen(self) -> None:
+        if any(name in self._output.host for name in OWN_PERIOD):
+            self._let_go()
+            raise DeviceError(Fault(self._output.name, f"lost after {self.played_s:.1f} s: {self._output.host} ended"))
         self.notes.append(f"{self._output.name} was lost at {self.played_s:.1f} s; asking for it again.")
         self._close()
         end = time.monotonic() + REOPEN_SECONDS
@@ -337,6 +341,12 @@ class SoundCard:
                 return
             time.sleep(0.25)
         raise DeviceError(Fault(self._output.name, f"lost after {self.played_s:.1f} s, and did not come back"))
+
+    def _let_go(self) -> None:
+        """Leave PortAudio as it is: it cannot close a client of a JACK that is gone, and aborts where it tries."""
+        sounddevice = library()
+        self._lost, self._stream = self._stream, None
+        atexit.unregister(sounddevice._exit_handler)
 
     def _find_again(self) -> None:
         """The same devices may have other numbers now."""

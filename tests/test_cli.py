@@ -318,8 +318,8 @@ def test_profiles_are_those_that_device_takes(folder, capsys):
 # -- help, version, looks -------------------------------------------------------------------------------------------
 
 OPTIONS = {
-    "run": "PRESET --input --output --seconds --period --rate --budget --policy --fail-on-miss --no-view --json "
-    "--simulate --device --load --periods --seed",
+    "run": "PRESET --input --riff --output --seconds --period --rate --budget --policy --fail-on-miss --json --no-view "
+    "--in --out --host --simulate --device --load --periods --seed",
     "render": "PRESET IN.wav OUT.wav --period --rate --slim",
     "check": "PRESET --rate",
     "calibrate": "PRESET --rate --rounds --json",
@@ -328,6 +328,7 @@ OPTIONS = {
     "fit": "PRESET --device --compare --add --without --max --budget --memory --period --rate --plot --json",
     "device new": "FILE --from-this-machine --rounds --without-pauses",
     "device check": "FILE",
+    "devices": "--json",
     "profiles": "",
 }
 

@@ -6,8 +6,7 @@ from .. import audiofile, devices, preset, report
 from ..board import make_board
 from ..calibrate import cost_table
 from ..chain import Chain, plan_blocks
-from ..errors import Fault, PresetError
-from ..live import WallClock, sound_cards
+from ..errors import DeviceError, Fault, PresetError
 from ..meters import LevelChange
 from ..performance import Performance
 from ..riff import riff
@@ -16,7 +15,7 @@ from ..session import Session
 from ..simulate import extra_block, simulate
 from ..snapshot import named
 from ..weather import SCENARIOS, LoadStep, Weather, parse_load
-from . import show, values
+from . import live, show, values
 
 SIMULATED_DEVICE = "pi4"
 LONGEST_SECONDS = 24 * 3600
@@ -36,25 +35,26 @@ def run(options) -> int:
     load = read(_load, options.load)
     scenario = read(values.choice, "--scenario", options.scenario or SCENARIOS[0], SCENARIOS)
     device = read(devices.load, SIMULATED_DEVICE if options.device is None else options.device) if is_virtual else None
+    read(values.choice, "--host", options.host or live.CLOCK, live.HOSTS)
     board = read(preset.load, options.preset)
+    if board and not is_virtual:
+        board = preset.on_standby(board)
     blocks = board and rate and read(plan_blocks, board, rate)
-    samples = rate and read(_guitar, options.input, rate)
+    samples = read(audiofile.read_mono, options.input, rate) if rate and options.input is not None else None
     asked = rate and frames and read(_frames_asked_for, options, rate, frames)
     read(values.writable, options.output, (options.preset, options.input))
     if options.json != "-":
         read(values.writable, options.json, (options.preset, options.input, options.output), False)
     read.raise_faults()
-    length = asked or len(samples)
-    periods = math.ceil(length / frames)
+    route = None if is_virtual else live.find_route(options, rate, samples, asked)
 
     out = show.console(to_stderr=options.json == "-")
-    guitar = samples if options.input is None else riff(rate)
     with show.compiling() as tell:
         made = make_board(
             board,
             rate,
             frames,
-            guitar,
+            riff(rate),
             policy=policy,
             budget=budget,
             tell=tell,
@@ -62,52 +62,54 @@ def run(options) -> int:
             costs=device.costs if device else cost_table,
         )
     chain, model, control = made.chain, made.model, made.control
-    performance = Performance(chain, samples, periods * frames if options.output else 0)
-
-    status = 0
+    status, lost = 0, None
+    if is_virtual:
+        samples = riff(rate) if samples is None else samples
+        length = asked or len(samples)
+        door = Performance(chain, samples, math.ceil(length / frames) * frames if options.output else 0)
+    else:
+        length = route.frames
+        door = live.open_door(route, made, keep=options.output is not None)
+        session = Session(made, door, budget, live.board_loader(rate, frames, policy))
     try:
-        _introduce(out, chain, model, budget, device, options.input)
+        _introduce(out, chain, model, budget, device, route)
         if is_virtual:
             chain.engine["silent"] = int(options.output is None)
+            periods = math.ceil(length / frames)
             weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed, scenario, periods)
             extra = extra_block(chain, control, model, budget)
-            simulate(chain, control, weather, periods, performance, _teller(out, chain), extra)
+            simulate(chain, control, weather, periods, door, _teller(out, chain), extra)
         else:
-            session = Session(made, WallClock(performance, rate, periods), budget)
-            _play(session, out, is_watched=out.is_terminal and not options.no_view)
+            live.play(session, out, is_watched=out.is_terminal and not options.no_view)
     except KeyboardInterrupt:
         status = 130
-        out.print(f"Stopped after {performance.done / rate:.2f} s.")
+        out.print(f"Stopped after {door.played_s:.2f} s.")
+    except DeviceError as error:
+        lost = error
+    if not is_virtual:
+        chain, model, control = session.board.chain, session.board.model, session.board.control
     answer = report.summary(
         chain,
         control,
         model,
-        clock="virtual" if is_virtual else "wall",
-        device=device.name if device else "this-machine",
+        clock="virtual" if is_virtual else door.clock,
+        device=_device_text(device, door),
         budget=budget,
         seed=seed,
     )
     show.print_report(out, answer)
     read(values.write_json, options.json, answer)
-    if options.output and performance.done:
-        sound = performance.output[:length]
+    if options.output and door.played_s:
+        sound = door.output[: length or None]
         read(audiofile.write, options.output, sound, rate)
         read.raise_faults()
         show.print_written(out, options.output, sound, rate)
     read.raise_faults()
+    if lost:
+        raise lost
     if status == 0 and options.fail_on_miss and answer["misses"]:
         return 1
     return status
-
-
-def _play(session: Session, out, is_watched: bool) -> None:
-    """Play a session to its end, in the full-screen view or with a line for each change of level."""
-    if is_watched:
-        from . import view  # half a second that only those wait who look
-
-        view.watch(session)
-    else:
-        session.play(lambda changes: show.print_changes(out, changes))
 
 
 def _only_together(options, is_virtual: bool) -> None:
@@ -131,11 +133,6 @@ def _load(text: str | None) -> tuple[LoadStep, ...]:
         raise PresetError(Fault("--load", str(error))) from None
 
 
-def _guitar(path: str | None, rate: int):
-    """What is played into the chain: a file, or the built-in riff."""
-    return riff(rate) if path is None else audiofile.read_mono(path, rate)
-
-
 def _frames_asked_for(options, rate: int, frames: int) -> int | None:
     """How long to play by --periods or --seconds; None: as long as the input is."""
     if options.periods is not None:
@@ -147,13 +144,12 @@ def _frames_asked_for(options, rate: int, frames: int) -> int | None:
     return None
 
 
-def _introduce(out, chain: Chain, model: ChainModel, budget: float, device, source: str | None) -> None:
+def _introduce(out, chain: Chain, model: ChainModel, budget: float, device, route: live.Route | None) -> None:
     """Say what is about to play, on what, and whether it can fit at all."""
     if device:
         place = f"Simulating {device.name} ({device.core}); its figures: {show.sureness(device)}."
     else:
-        cards = "Sound cards are not played yet" if sound_cards() else "No sound card found"
-        place = f"{cards}: playing {source or 'the built-in riff'} by the clock."
+        place = _place(route)
     out.print(
         f"{chain.preset.name}: {show.count(len(chain.blocks), 'block')}, {show.count(chain.frames, 'frame')}"
         f" at {chain.rate:,.0f} Hz, a period every {chain.deadline_ns / 1e6:.2f} ms\n{place}"
@@ -168,6 +164,23 @@ def _introduce(out, chain: Chain, model: ChainModel, budget: float, device, sour
             f" {show.percent(budget)} are allowed.",
             style="bold red",
         )
+
+
+def _device_text(device, door) -> str:
+    """What it was played on: a simulated device, a sound card, or this machine by the clock."""
+    if device:
+        return device.name
+    return "this-machine" if door.clock == "wall" else door.text
+
+
+def _place(route: live.Route) -> str:
+    """Through what it is going to play."""
+    if route.output is None:
+        return f"No sound card: playing {route.source} by the clock."
+    ending = "" if route.frames else " Ctrl-C ends it."
+    if route.input is None:
+        return f"Playing {route.source} through {route.output.name} ({route.output.host}).{ending}"
+    return f"Playing from {route.input.name} through {route.output.name} ({route.output.host}).{ending}"
 
 
 def _teller(out, chain: Chain):

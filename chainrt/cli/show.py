@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..snapshot import Change
+from ..snapshot import Change, Snapshot
 
 
 def console(to_stderr: bool) -> Console:
@@ -123,6 +123,16 @@ def print_changes(out: Console, changes: Iterable[Change]) -> None:
     for change in changes:
         reason = f", {change.reason}" if change.reason else ""
         out.print(f"  {change.block}: {change.before} -> {change.after} @{change.time_s:.2f} s{reason}")
+
+
+def print_moment(out: Console, seen: Snapshot) -> None:
+    """How it goes, on one line: `   15 s  load 10.5 %, p99 15.8 %, max 23.2 %; 2 misses; glass full, brick lite`."""
+    levels = ", ".join(f"{block.id} {block.levels[block.level]}" for block in seen.blocks if len(block.levels) > 1)
+    misses = f"{seen.misses:,} {'miss' if seen.misses == 1 else 'misses'}"
+    out.print(
+        f"  {seen.time_s:.0f} s  load {percent(seen.load)}, p99 {percent(seen.load_p99)}, max {percent(seen.load_max)};"
+        f" {misses}" + (f"; {levels}" if levels else "")
+    )
 
 
 def print_report(out: Console, report: dict) -> None:

@@ -42,14 +42,14 @@ def count_swallowed(engine, note):
 @compiled
 def count_period(engine, began, frames, floor):
     """Was the deadline met, and could it have been? One PERIOD record, and the counters."""
+    row = engine.periods % engine.ring_size
+    note = carray(pointer(engine.ring), engine.ring_size, PERIOD)[row]
+    count_swallowed(engine, note)
     length = frames * engine.frame_time_ns
     release, ended = engine.release_ns, clock(engine)
     deadline = release + length
     woken_late = began - max(release, engine.ended_ns)
     engine.floor_ended_ns = max(release, engine.floor_ended_ns) + max(0.0, woken_late) + floor
-    row = engine.periods % engine.ring_size
-    note = carray(pointer(engine.ring), engine.ring_size, PERIOD)[row]
-    count_swallowed(engine, note)
     note.release_ns = int(release)
     note.began_ns = began
     note.plan = engine.taken

@@ -9,7 +9,7 @@ from ..dsp import make_finite
 from ..layout import BLOCK, ENGINE, REAL
 from .count import clock, count_period, weather_today
 from .mail import take_plan, take_settings
-from .planes import compiled, plane
+from .planes import plane
 from .program import run_program
 
 PERIODS_OFFSET = ENGINE.fields["periods"][1]
@@ -33,7 +33,4 @@ def _period(engine, frames):
 
 
 period = Native(_period, (ENGINE, INTEGER), "period")
-"""period(engine record, frames)."""
-
-call_period = compiled(_period)
-"""The same, for compiled code."""
+"""period(engine record, frames). Who drives engines calls it by the address that each engine holds."""

@@ -12,9 +12,9 @@ import math
 import numpy as np
 from numba import carray
 
+from ..compiled.call import call2
 from ..compiled.memory import address, load_acquire, pointer, store_release
 from ..layout import ENGINE, STAGE
-from .one_period import call_period
 from .planes import compiled, plane
 
 POSTED_OFFSET = STAGE.fields["posted"][1]
@@ -24,6 +24,11 @@ TAKEN_OFFSET = STAGE.fields["taken"][1]
 @compiled
 def engine_at(place):
     return carray(pointer(place), 1, ENGINE)[0]
+
+
+@compiled
+def play_period(engine, frames):
+    call2(engine.period, address(engine), frames)
 
 
 @compiled
@@ -38,7 +43,7 @@ def add_faded(source_at, target_at, frames, first_share, share_step):
 @compiled
 def play_faded(stage, engine, frames, first_share, share_step):
     """One period of an engine onto the mix; nothing of it is computed once its share has gone."""
-    call_period(engine, frames)
+    play_period(engine, frames)
     add_faded(engine.output_left, stage.mix_left, frames, first_share, share_step)
     add_faded(engine.output_right, stage.mix_right, frames, first_share, share_step)
 
@@ -85,7 +90,7 @@ def play_stage(stage, frames):
     posted = load_acquire(address(stage) + POSTED_OFFSET)
     engine = engine_at(stage.engine)
     if posted == stage.taken:
-        call_period(engine, frames)
+        play_period(engine, frames)
         stage.left, stage.right = engine.output_left, engine.output_right
         return
     crossfade_engines(stage, engine, engine_at(stage.next), frames)
