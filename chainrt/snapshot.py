@@ -85,8 +85,6 @@ class Snapshot:
     path: str
     device: str
     """What it plays through, one short line."""
-    notes: tuple[str, ...]
-    """What people should be told of the machine and the device, oldest first."""
     clock: str
     """"wall" or "audio"."""
     rate: float
@@ -119,3 +117,5 @@ class Snapshot:
     """The scene that was last chosen."""
     is_changing: bool
     """True while another preset fades in."""
+    notes: tuple[str, ...] = ()
+    """What people should be told of the machine and the device, oldest first."""
