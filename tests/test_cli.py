@@ -326,6 +326,7 @@ OPTIONS = {
     "model": "FILE.nam --json",
     "blocks": "KIND",
     "fit": "PRESET --device --compare --add --without --max --budget --memory --period --rate --plot --json",
+    "study": "--presets --devices --scenarios --seeds --periods --out --workers --dask --budget --policy --rate",
     "device new": "FILE --from-this-machine --rounds --without-pauses",
     "device check": "FILE",
     "devices": "--json",
