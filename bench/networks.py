@@ -1,35 +1,187 @@
-"""Nanoseconds a sample of an A2 network at every size, for several period lengths, interleaved in one run.
+"""Nanoseconds a sample of the compiled networks, beside other engines if asked, all interleaved in one run on one core.
 
-    python bench/networks.py [MODEL.nam]
+    python bench/networks.py [MODEL.nam ...] [--rival NAME=COMMAND ...] [--json FILE] [--write bench/RESULTS.md]
+    python bench/networks.py --read FILE --write bench/RESULTS.md
 
-Without a model it takes presets/models/glass.nam, whose two levels have exactly the official A2 shape (8 channels:
-Full, 3 channels: Lite). Every cell is timed in turn, round after round, so that a noisy neighbour hits all alike; a
-cell shows the median over the rounds and, behind it, the fastest round. The best possible time is measured too: how
-many multiply-adds one core can do with its vectors if nothing has to be fetched.
+Without models it takes the two levels of presets/models/glass.nam, which have exactly the shape of the official A2
+(8 channels: Full, 3 channels: Lite), and networks of the other shapes that are in use, with seeded random weights:
+the cost is the architecture's, not the weights'. In every round each cell is timed once, ours and every rival's one
+right after the other, so that a noisy neighbour hits all alike; what counts is the ratio within a round. The best
+possible time is measured too: how many multiply-adds one core can do with its vectors if nothing has to be fetched.
+
+A rival is any program that answers these lines on its standard input with one line each on its standard output:
+
+    load FRAMES VALUE PATH    ->  ready             one more cell: the .nam at PATH, of a slimmable one the size that
+                                                    VALUE (0 to 1) selects, for calls of FRAMES samples at 48 kHz
+                              ->  cannot REASON     it does not play this one; no cell is made
+    time CELL CALLS           ->  NANOSECONDS       the median over CALLS timed calls of cell CELL (from 0, in the order
+                                                    of loading), divided by FRAMES
 """
 
 import argparse
+import json
+import os
+import platform
+import shlex
 import statistics
+import subprocess
+import tempfile
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 from numba.extending import intrinsic
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from results import write_section
 
-from chainrt.block import Settings
-from chainrt.blocks.nam import nam
-from chainrt.chain import ChainBlock, settled_state
+from chainrt.compiled.call import call3
 from chainrt.compiled.clock import now_ns
-from chainrt.compiled.native import INTEGER, Native, address_of, aligned_zeros
+from chainrt.compiled.memory import address
+from chainrt.compiled.native import INTEGER, PLANE, Native, address_of, aligned_zeros
 from chainrt.compiled.simd import Emitter, machine
+from chainrt.nam.architectures import pack
+from chainrt.nam.levels import load
 from chainrt.timing import time_calls
 
-MODEL = Path(__file__).resolve().parent.parent / "presets" / "models" / "glass.nam"
-FRAMES = (16, 32, 64, 128, 256)
+ROOT = Path(__file__).resolve().parent.parent
+A2 = ROOT / "presets" / "models" / "glass.nam"
+FRAMES = (16, 32, 64, 128, 256, 512)
+MAIN_FRAMES = 64  # the period at which engines are compared
 ROUNDS, CALLS = 40, 25
+WARM_CALLS = 20  # before the first round: the code and the state are in the caches, the core is awake
 CHAINS, TURNS = 10, 200_000  # independent sums of the peak test, and how often each is added to
+OURS = "chainrt"
+
+
+# -- networks of well-known shapes, made here -----------------------------------------------------------------------
+
+
+def a1(channels: int, *dilations: list[int]) -> dict:
+    """The configuration of an A1 WaveNet: two arrays, the second half as wide."""
+    widths = (channels, channels // 2)
+    arrays = [
+        {
+            "input_size": before,
+            "condition_size": 1,
+            "channels": width,
+            "head_size": head,
+            "kernel_size": 3,
+            "dilations": steps,
+            "activation": "Tanh",
+            "gated": False,
+            "head_bias": index == 1,
+        }
+        for index, (before, width, head, steps) in enumerate(
+            zip((1, widths[0]), widths, (widths[1], 1), dilations, strict=True)
+        )
+    ]
+    return {"layers": arrays, "head": None, "head_scale": 0.02}
+
+
+def a1_weights(config: dict) -> int:
+    """How many weights such a network has."""
+    count = 1
+    for array in config["layers"]:
+        c, head = array["channels"], array["head_size"]
+        count += array["input_size"] * c + len(array["dilations"]) * (3 * c * c + c + c + c * c + c)
+        count += head * c + head * array["head_bias"]
+    return count
+
+
+def lstm(layers: int, hidden: int) -> tuple[str, dict, int]:
+    """Architecture, configuration and number of weights of an LSTM."""
+    inputs = [1, *[hidden] * (layers - 1)]
+    count = sum(4 * hidden * (below + hidden + 1) + 2 * hidden for below in inputs) + hidden + 1
+    return "LSTM", {"input_size": 1, "hidden_size": hidden, "num_layers": layers}, count
+
+
+def shapes() -> dict[str, tuple[str, dict, int]]:
+    """Name -> architecture, configuration and number of weights."""
+    octaves = [2**power for power in range(10)]
+    short, long = octaves[:7], octaves[7:] + octaves
+    sizes = {"A1 standard": (16, octaves, octaves), "A1 lite": (12, short, long)}
+    sizes |= {"A1 feather": (8, short, long), "A1 nano": (4, short, long)}
+    configs = {name: a1(*size) for name, size in sizes.items()}
+    made = {name: ("WaveNet", config, a1_weights(config)) for name, config in configs.items()}
+    return made | {f"LSTM {layers}x{hidden}": lstm(layers, hidden) for layers, hidden in ((1, 8), (1, 16), (2, 8))}
+
+
+def save_shapes(folder: Path) -> dict[str, Path]:
+    """A .nam of each of `shapes` with seeded random weights; name -> path."""
+    paths = {}
+    for name, (architecture, config, count) in shapes().items():
+        weights = np.random.default_rng(0).normal(0, 0.3, count).astype(np.float32)
+        document = {"version": "0.5.4", "architecture": architecture, "config": config, "sample_rate": 48_000}
+        paths[name] = folder / f"{name}.nam"
+        paths[name].write_text(json.dumps(document | {"weights": [float(w) for w in weights]}), encoding="utf-8")
+    return paths
+
+
+# -- what is timed ----------------------------------------------------------------------------------------------------
+
+
+class OurCells:
+    """Our compiled networks: cells are (network, frames)."""
+
+    def __init__(self):
+        self.cells = []
+        self.source = aligned_zeros(max(FRAMES), np.float32)
+        self.source[:] = 0.1 * np.random.default_rng(0).uniform(-1, 1, len(self.source))
+        self.plane = aligned_zeros(max(FRAMES), np.float32)
+        self.run = time_calls.from_python()
+
+    def load(self, packed, frames: int) -> None:
+        """One more cell: a packed network that has heard its receptive field of silence."""
+        state, silence = packed.new_state(), aligned_zeros(packed.network.receptive_field, np.float32)
+        packed.natives[0].from_python()(address_of(state[0]), address_of(silence), len(silence))
+        self.cells.append((packed, state, frames))
+
+    def time(self, cell: int, calls: int) -> float:
+        """Nanoseconds a sample, the median over so many calls."""
+        packed, state, frames = self.cells[cell]
+        taken, plane = np.zeros(calls), address_of(self.plane)
+        play = packed.natives[0].address
+        self.run(
+            *(through.address, play, address_of(state[0]), 0),
+            *(address_of(self.source), plane, plane, frames, calls, address_of(taken)),
+        )
+        return statistics.median(taken) / frames
+
+
+def _through(play, state, x, n):
+    """A network, called as a block is: `play` is its address."""
+    call3(play, state, address(x), n)
+
+
+through = Native(_through, (INTEGER, INTEGER, PLANE, INTEGER), "network_as_block")
+
+
+class Rival:
+    """Another engine, a program that speaks the lines that stand at the top of this file."""
+
+    def __init__(self, command: str):
+        self.program = subprocess.Popen(
+            shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        self.command = command
+        self.count = 0
+
+    def load(self, frames: int, value: float, path: Path) -> int | None:
+        """The number of the new cell; None if the rival does not play this file."""
+        if not self._ask(f"load {frames} {value} {path}").startswith("ready"):
+            return None
+        self.count += 1
+        return self.count - 1
+
+    def time(self, cell: int, calls: int) -> float:
+        """Nanoseconds a sample, the median over so many calls."""
+        return float(self._ask(f"time {cell} {calls}"))
+
+    def _ask(self, line: str) -> str:
+        self.program.stdin.write(line + "\n")
+        answer = self.program.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{self.command}: ended without an answer to '{line}'")
+        return answer.strip()
 
 
 @intrinsic
@@ -63,39 +215,156 @@ def multiply_adds_per_ns() -> float:
     return max(TURNS * CHAINS * machine()[0] / run(TURNS) for _ in range(30))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="nanoseconds a sample of a network at every size")
-    parser.add_argument("model", nargs="?", default=MODEL, type=Path)
-    path = parser.parse_args().model
-    knobs, levels = nam.build(Settings({}, {"model": path}, 48000.0))
-    block = ChainBlock(None, nam, knobs, levels, tuple(range(len(levels))))
-    run = time_calls.from_python()
-    states = {(level.name, frames): settled_state(block, level) for level in levels for frames in FRAMES}
-    times = {cell: [] for cell in states}
-    source = aligned_zeros(max(FRAMES), np.float32)
-    source[:] = 0.1 * np.random.default_rng(0).standard_normal(len(source))
-    plane, taken = aligned_zeros(max(FRAMES), np.float32), np.zeros(CALLS)
-    for _ in range(ROUNDS):
-        for (name, frames), state in states.items():
-            arguments = (nam.native.address, address_of(knobs), address_of(state[0]), 0, address_of(source))
-            run(*arguments, address_of(plane), address_of(plane), frames, CALLS, address_of(taken))
-            times[name, frames].append(statistics.median(taken) / frames)
+# -- measuring --------------------------------------------------------------------------------------------------------
 
-    peak = multiply_adds_per_ns()
-    table = Table(title=f"{path.name}: ns a sample, median (fastest) of {ROUNDS} rounds", box=box.SIMPLE_HEAD)
-    table.add_column("level")
-    table.add_column("multiply-adds", justify="right")
-    for frames in FRAMES:
-        table.add_column(f"{frames} frames", justify="right")
-    table.add_column("of peak at 64", justify="right")
-    for level in levels:
-        cells = [times[level.name, frames] for frames in FRAMES]
-        shown = [f"{statistics.median(cell):.0f} ({min(cell):.0f})" for cell in cells]
-        share = level.work / peak / min(times[level.name, 64])
-        table.add_row(level.name, f"{level.work:,.0f}", *shown, f"{100 * share:.0f} %")
-    console = Console(width=110)
-    console.print(table)
-    console.print(f"vectors of {machine()[0]} floats; at most {peak:.1f} multiply-adds a nanosecond on one core")
+
+def networks(paths: dict[str, Path]) -> list[dict]:
+    """Every level of every model: name, path, slimmable value, packed network."""
+    found = []
+    for name, path in paths.items():
+        levels = load(path).levels
+        for level in levels:
+            label = f"{name} {level.name.capitalize()}" if len(levels) > 1 else name
+            found.append({"name": label, "path": path, "value": level.value, "packed": pack(level.network)})
+    return found
+
+
+def measure(paths: dict[str, Path], rivals: dict[str, str], rounds: int) -> dict:
+    """Figures that `section` shows: per network the nanoseconds a sample, [engine][frames][round]."""
+    ours, others = OurCells(), {name: Rival(command) for name, command in rivals.items()}
+    cells, measured = [], []
+    for one in networks(paths):
+        times = {}
+        for frames in FRAMES:
+            ours.load(one["packed"], frames)
+            contestants = [(OURS, ours, len(ours.cells) - 1)]
+            contestants += [(name, it, it.load(frames, one["value"], one["path"])) for name, it in others.items()]
+            for name, engine, cell in contestants:
+                if cell is not None:
+                    times.setdefault(name, {})[str(frames)] = []
+                    cells.append((engine, cell, times[name][str(frames)]))
+        work = one["packed"].network.multiply_adds
+        measured.append({"name": one["name"], "multiply_adds": work, "times": times})
+    for engine, cell, _ in cells:
+        engine.time(cell, WARM_CALLS)
+    for _ in range(rounds):
+        for engine, cell, times in cells:
+            times.append(engine.time(cell, CALLS))
+    return {
+        "machine": f"{processor()}, {os.cpu_count()} cores, vectors of {machine()[0]} floats",
+        "date": date.today().isoformat(),
+        "commit": commit(),
+        "command": "python bench/networks.py" + "".join(f" --rival {name}=..." for name in rivals),
+        "rounds": rounds,
+        "multiply_adds_per_ns": multiply_adds_per_ns(),
+        "networks": measured,
+    }
+
+
+def processor() -> str:
+    """The name of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def commit() -> str:
+    """The commit that was measured; "-dirty" if there were changes on top of it."""
+    asked = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    return asked.stdout.strip() or "unknown"
+
+
+# -- telling ------------------------------------------------------------------------------------------------------------
+
+
+def section(figures: dict) -> str:
+    """The figures as a page: ours, then each rival's, then the ratios."""
+    found, peak = figures["networks"], figures["multiply_adds_per_ns"]
+    frames = list(found[0]["times"][OURS])
+    engines = list(dict.fromkeys(name for one in found for name in one["times"]))
+    head = [f"{count} frames" for count in frames]
+    main = str(MAIN_FRAMES)
+    ours = [
+        [
+            *(one["name"], f"{one['multiply_adds']:,}"),
+            *(shown(one["times"][OURS][count]) for count in frames),
+            f"{100 * one['multiply_adds'] / peak / statistics.median(one['times'][OURS][main]):.0f} %",
+        ]
+        for one in found
+    ]
+    parts = [
+        f"{figures['machine']}; {figures['date']}; commit {figures['commit']}; `{figures['command']}`; "
+        f"{figures['rounds']} rounds of {CALLS} calls, all cells interleaved on one core. "
+        f"One core does at most {peak:.1f} multiply-adds a nanosecond (measured).",
+        f"Nanoseconds a sample, {OURS}: median over the rounds and, in brackets, the fastest round.",
+        grid(["network", "multiply-adds", *head, f"of peak at {main}"], ours),
+    ]
+    for name in engines[1:]:
+        rows = [
+            [one["name"], *(shown(one["times"][name][count]) if name in one["times"] else "-" for count in frames)]
+            for one in found
+        ]
+        parts += [f"The same, {name}:", grid(["network", *head], rows)]
+    if engines[1:]:
+        rows = [[one["name"], *(ratio(one["times"], count) for count in frames)] for one in found]
+        parts += [
+            f"{OURS} over the faster of the others, of the two times of each round: median, and in brackets the "
+            "quartiles. Below 1 is faster.",
+            grid(["network", *head], rows),
+        ]
+    return "\n\n".join(parts)
+
+
+def shown(times: list[float]) -> str:
+    """Median (fastest)."""
+    return f"{statistics.median(times):.0f} ({min(times):.0f})"
+
+
+def ratio(times: dict, frames: str) -> str:
+    """Ours over the rival with the smallest median, round by round: median (quartiles)."""
+    others = [its[frames] for name, its in times.items() if name != OURS]
+    if not others:
+        return "-"
+    best = min(others, key=statistics.median)
+    ratios = [a / b for a, b in zip(times[OURS][frames], best, strict=True)]
+    low, middle, high = np.percentile(ratios, (25, 50, 75))
+    return f"{middle:.2f} ({low:.2f}-{high:.2f})"
+
+
+def grid(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown; all but the first column aligned to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="nanoseconds a sample of networks, ours and others'")
+    parser.add_argument("models", nargs="*", type=Path, metavar="MODEL.nam")
+    parser.add_argument("--rival", action="append", default=[], metavar="NAME=COMMAND", help="another engine to time")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep every figure")
+    parser.add_argument("--read", type=Path, metavar="FILE", help="measure nothing, read what --json kept")
+    parser.add_argument("--write", type=Path, metavar="PAGE.md", help="put the tables into this page")
+    asked = parser.parse_args()
+    if asked.read:
+        figures = json.loads(asked.read.read_text("utf-8"))
+    else:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # rivals inherit it
+        rivals = dict(text.split("=", 1) for text in asked.rival)
+        with tempfile.TemporaryDirectory() as folder:
+            own = {path.stem: path for path in asked.models}
+            figures = measure(own or {"A2": A2} | save_shapes(Path(folder)), rivals, asked.rounds)
+    if asked.json:
+        asked.json.write_text(json.dumps(figures), encoding="utf-8")
+    page = section(figures)
+    if asked.write:
+        write_section(asked.write, "networks", "Networks", page)
+    else:
+        print(page)
 
 
 if __name__ == "__main__":
