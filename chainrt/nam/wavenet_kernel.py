@@ -105,7 +105,7 @@ def convolve(emit: Emitter, channels, conditions, activation, layer, parts, sour
     heard, summed = now(emit, condition, frame), now(emit, sums, frame)
     column = emit.variable(parts["taps"])
     for group in output_groups(channels):
-        total = Tile(emit, [[emit.spread(emit.at(parts["bias"], c))] * vectors for c in group])
+        total = Tile(emit, [[emit.constant(-0.0)] * vectors for c in group])  # x - 0.0 is x: costs nothing
         mixin = emit.at(parts["mixin"], group[0] * conditions)
         total.add_rows(mixin, row(emit, condition, 0, heard), condition["stride"], conditions)
         place = emit.variable(oldest)
@@ -114,6 +114,8 @@ def convolve(emit: Emitter, channels, conditions, activation, layer, parts, sour
             column.set(emit.at(column.get(), channels * len(group)))
             place.set(emit.wrap(emit.add(place.get(), layer["dilation"]), source["size"]))
         for c, values in zip(group, total.vectors(), strict=True):
+            bias = emit.spread(emit.at(parts["bias"], c))
+            values = [emit.plus(value, bias) for value in values]
             row_ = [emit.spread(emit.at(parts["numbers"], c * numbers + i)) for i in range(numbers)]
             head = row(emit, sums, c, summed)
             for v in range(vectors):
