@@ -88,7 +88,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Option:
-    """What `prepare` reads once and no kernel does: a number with a unit, off where the preset does not set it.
+    """What `prepare` reads once and no kernel does: a number with a unit, and absent where the preset does not set it.
 
     With `choices` it is one of these words, and is read as the word's position; OFF_ON is a plain true or false.
     """
@@ -99,6 +99,8 @@ class Option:
     high: float
     help: str
     choices: tuple[str, ...] = ()
+    unset: str = "off"
+    """What it is where the preset does not set it, in a word for a musician."""
 
     default = None
     follows_tempo = False

@@ -46,7 +46,7 @@ MATCHED_SECONDS = 3.0  # of the riff, on which levels are compared
     options=[
         Option("normalize", "dB", -60, 0, "make the amp as loud as this, by the loudness in its file (usual: -18 dB)"),
         Option("calibrate", "dBu", -20, 40, "your interface's level at full scale: drive the amp as its file says"),
-        Option("match", "", 0, 1, "with levels: make them equally loud and of one polarity; true if not set", OFF_ON),
+        Option("match", "", 0, 1, "make levels equally loud and of one polarity", OFF_ON, unset="true"),
     ],
     state=[
         ("play", "i8"),  # address of the compiled network

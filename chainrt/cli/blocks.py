@@ -30,7 +30,7 @@ def _print_in_full(block: Block) -> None:
         table.add_row(file.name, "", "", "", "file", file.help)
     for option in block.options:
         bounds = ("", "") if option.choices else (f"{option.low:g}", f"{option.high:g}")
-        table.add_row(option.name, *bounds, "", "/".join(option.choices) or option.unit, option.help)
+        table.add_row(option.name, *bounds, option.unset, "/".join(option.choices) or option.unit, option.help)
     show.print_table(out, table)
     if block.slimmable:
         out.print("\nslim: auto, full, lite, a level's name or index, or {min:, max:};  priority: 0.1 to 100")

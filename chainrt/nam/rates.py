@@ -6,6 +6,11 @@
   as there, only with less aliasing: harmonics that used to fold back stay above. It costs k times as much a second.
 * At any other rate the sound is resampled before and behind the network, see resampler.py; and so it is for an LSTM,
   which has no dilations, and for the other levels of its block, which must lag as it does.
+
+How exact: a network bends the sound, which aliases at its own rate, so where its frames lie between those of the chain
+can be heard by a meter. Measured on the riff, against the output at the network's own rate: A2 captures differ by -38
+to -44 dB (error to signal) resampled and by -40 to -47 dB stretched; and they differ from themselves by -37 to -44 dB,
+at their own rate, if the input comes half a frame later. An LSTM that hardly bends differs by -110 dB below 10 kHz.
 """
 
 from collections.abc import Sequence
