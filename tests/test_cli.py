@@ -291,7 +291,7 @@ def test_blocks_lists_every_effect_with_all_its_knobs(capsys):
     for kind, block in BLOCKS.items():
         summary, knobs = answer.out.split(f"{kind:8} ")[1].splitlines()[:2]
         assert summary == block.summary
-        assert knobs.strip().split(", ") == [knob.name for knob in (*block.params, *block.files)]
+        assert knobs.strip().split(", ") == [knob.name for knob in (*block.params, *block.files, *block.options)]
 
 
 @pytest.mark.parametrize("kind", sorted(BLOCKS))
@@ -303,6 +303,9 @@ def test_a_block_in_full_has_a_line_for_each_knob_with_range_and_unit(kind, caps
         shown = [f"{value:g}" for value in (param.low, param.high, param.default)]
         assert rows[param.name][1 : 4 + bool(param.unit)] == [*shown, param.unit][: 3 + bool(param.unit)]
     assert all(file.name in rows for file in BLOCKS[kind].files)
+    for option in BLOCKS[kind].options:
+        bounds = [] if option.choices else [f"{option.low:g}", f"{option.high:g}"]
+        assert rows[option.name][1 : 3 + len(bounds)] == [*bounds, option.unset, "/".join(option.choices) or option.unit]
     assert ("priority" in answer.out) == BLOCKS[kind].slimmable
 
 
