@@ -166,13 +166,27 @@ def test_missed_periods_fail_a_run_only_when_asked(folder, capsys):
     assert chainrt(capsys, *calm, "--fail-on-miss").status == 0
 
 
-def test_a_budget_that_no_level_meets_is_told_before_the_sound(folder, capsys):
-    answer = chainrt(capsys, "run", "preset.yaml", "--simulate", "--seconds", "0.1", "--budget", "0.1%")
-    lines = answer.out.splitlines()
-    assert lines[2].startswith("Over budget: even at the smallest levels this needs ")
-    assert lines[2].endswith("0.1 % are allowed.")
-    plenty = chainrt(capsys, "run", "preset.yaml", "--simulate", "--seconds", "0.1")
-    assert "Over budget" not in plenty.out
+TOO_MUCH = ("run", "preset.yaml", "--simulate", "--seconds", "0.1", "--budget", "0.1%")
+
+
+def test_what_cannot_fit_is_told_before_the_sound_with_what_would_help_and_is_not_played(folder, capsys):
+    answer = chainrt(capsys, *TOO_MUCH)
+    assert answer.status == 1
+    needs, helps, ending = answer.out.splitlines()[2:]
+    assert re.fullmatch(
+        r"Does not fit: even at the smallest levels this needs [0-9.]+ % of the deadline; 0\.1 % are allowed\.", needs
+    )
+    assert re.match(r"It would fit with --budget [0-9]+%", helps)
+    assert ending == "It is not played; --force plays it all the same, with as few misses as can be."
+    share = re.search("--budget ([0-9]+%)", helps)[1]
+    assert chainrt(capsys, *TOO_MUCH[:-1], share).status == 0
+
+
+def test_what_cannot_fit_is_played_by_force(folder, capsys):
+    answer = chainrt(capsys, *TOO_MUCH, "--force")
+    assert answer.status == 0
+    assert "Does not fit" in answer.out
+    assert "of 75 periods" in answer.out
 
 
 # -- sound ----------------------------------------------------------------------------------------------------------
@@ -322,8 +336,8 @@ def test_profiles_are_those_that_device_takes(folder, capsys):
 # -- help, version, looks -------------------------------------------------------------------------------------------
 
 OPTIONS = {
-    "run": "PRESET --input --riff --output --seconds --period --rate --budget --policy --fail-on-miss --json --no-view "
-    "--in --out --host --simulate --device --load --periods --seed",
+    "run": "PRESET --input --riff --output --seconds --period --rate --budget --policy --force --fail-on-miss --json "
+    "--no-view --in --out --host --simulate --device --load --periods --seed",
     "render": "PRESET IN.wav OUT.wav --period --rate --slim",
     "check": "PRESET --rate",
     "calibrate": "PRESET --rate --rounds --json",

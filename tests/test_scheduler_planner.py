@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrt.scheduler import BlockModel, ChainModel, choose, least_share
+from chainrt.scheduler import BlockModel, ChainModel, choose, fits_without, least_share
 
 FRAMES = 64
 
@@ -82,6 +82,14 @@ def test_a_chain_for_which_even_all_lite_is_too_dear_says_by_how_much():
     chain = chain_of(block([56, 90], [0, 1]), block([50], [0]), fixed_ns=6.0)
     assert least_share(chain, 100.0) == pytest.approx(1.12)
     assert least_share(chain, 100.0, slowdown=2.0) == pytest.approx(2.24)
+
+
+def test_what_to_leave_out_of_a_chain_that_cannot_fit_is_named_dearest_first():
+    chain = chain_of(block([20], [0]), block([56, 90], [0, 1]), block([30], [0]), fixed_ns=6.0)
+    assert fits_without(chain, 90.0) == (1, 2)  # 112 in all: 22 too much
+    assert fits_without(chain, 60.0) == (1,)
+    assert fits_without(chain, 50.0) == ()  # no single one is enough
+    assert fits_without(chain, 112.0) == ()  # it fits
 
 
 def test_equal_blocks_in_any_number_are_no_harder_than_a_few():

@@ -53,6 +53,7 @@ def parser() -> Parser:
     _engine_options(run)
     run.add_argument("--budget", metavar="SHARE", default="70%", help="share of the deadline to use (default: 70%%)")
     run.add_argument("--policy", metavar="NAME", default="adaptive", help="adaptive (default), full or lite")
+    run.add_argument("--force", action="store_true", help="play even what cannot fit, with as few misses as can be")
     run.add_argument("--fail-on-miss", action="store_true", help="exit with 1 if any period was missed")
     run.add_argument("--json", metavar="FILE", nargs="?", const="-", help="write the report as JSON (-: to stdout)")
     run.add_argument("--no-view", action="store_true", help="a line every few seconds, and no full-screen view")

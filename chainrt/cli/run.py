@@ -10,7 +10,7 @@ from ..errors import DeviceError, Fault, PresetError
 from ..meters import LevelChange
 from ..performance import Performance
 from ..riff import riff
-from ..scheduler import POLICIES, ChainModel, least_share
+from ..scheduler import POLICIES, ChainModel, fits_without, least_share
 from ..session import Session
 from ..simulate import extra_block, simulate
 from ..snapshot import named
@@ -72,7 +72,9 @@ def run(options) -> int:
         door = live.open_door(route, made, keep=options.output is not None)
         session = Session(made, door, budget, live.board_loader(rate, frames, policy))
     try:
-        _introduce(out, chain, model, budget, device, route)
+        _introduce(out, chain, device, route)
+        if _refuse(out, model, budget, options.force):
+            return 1
         if is_virtual:
             chain.engine["silent"] = int(options.output is None)
             periods = math.ceil(length / frames)
@@ -144,8 +146,8 @@ def _frames_asked_for(options, rate: int, frames: int) -> int | None:
     return None
 
 
-def _introduce(out, chain: Chain, model: ChainModel, budget: float, device, route: live.Route | None) -> None:
-    """Say what is about to play, on what, and whether it can fit at all."""
+def _introduce(out, chain: Chain, device, route: live.Route | None) -> None:
+    """Say what is about to play, and on what."""
     if device:
         place = f"Simulating {device.name} ({device.core}); its figures: {show.sureness(device)}."
     else:
@@ -158,13 +160,27 @@ def _introduce(out, chain: Chain, model: ChainModel, budget: float, device, rout
     for block in chain.blocks:
         for remark in block.remarks:
             out.print(f"{block.id}: {remark}")
-    needed = least_share(model, budget * model.deadline_ns, 1.0)
-    if needed > 1:
-        out.print(
-            f"Over budget: even at the smallest levels this needs {show.percent(needed * budget)} of the deadline;"
-            f" {show.percent(budget)} are allowed.",
-            style="bold red",
-        )
+
+
+def _refuse(out, model: ChainModel, budget: float, force: bool) -> bool:
+    """If not even the smallest levels fit, say so, and what would help. True if it is not to be played then."""
+    capacity_ns = budget * model.deadline_ns
+    needed = least_share(model, capacity_ns)
+    if needed <= 1:
+        return False
+    out.print(
+        f"Does not fit: even at the smallest levels this needs {show.percent(needed * budget)} of the deadline;"
+        f" {show.percent(budget)} are allowed.",
+        style="bold red",
+    )
+    helps = [f"without {model.blocks[index].id}" for index in fits_without(model, capacity_ns)]
+    if needed * budget < 1:
+        helps.insert(0, f"with --budget {math.ceil(100 * needed * budget)}%")
+    if helps:
+        out.print(f"It would fit {' or '.join(helps)}.")
+    if not force:
+        out.print("It is not played; --force plays it all the same, with as few misses as can be.")
+    return not force
 
 
 def _device_text(device, door) -> str:

@@ -12,7 +12,7 @@ Rules kept in this room: standard library and numpy only; no clock, no audio, no
 argument. The same inputs give the same plans, so a recorded session can be decided again.
 """
 
-from .planner import Choice, choose, least_share
+from .planner import Choice, choose, fits_without, least_share
 from .policy import POLICIES, Adaptive, Fixed, Policy
 from .records import NOT_WARM, BlockModel, ChainModel, Observation, Plan
 
@@ -28,5 +28,6 @@ __all__ = [
     "Plan",
     "Policy",
     "choose",
+    "fits_without",
     "least_share",
 ]

@@ -63,6 +63,13 @@ def least_share(chain: ChainModel, capacity_ns: float, slowdown: float = 1.0) ->
     return (chain.fixed_ns + float(cost_ns.min(axis=1).sum())) * slowdown / capacity_ns
 
 
+def fits_without(chain: ChainModel, capacity_ns: float) -> tuple[int, ...]:
+    """The blocks, each of which need only be left out for the cheapest plan of the others to fit; dearest first."""
+    least_ns = chain.tables[0].min(axis=1)
+    excess_ns = chain.fixed_ns + float(least_ns.sum()) - capacity_ns
+    return tuple(int(block) for block in np.argsort(-least_ns, kind="stable") if least_ns[block] >= excess_ns > 0)
+
+
 def _solve(cost: np.ndarray, utility: np.ndarray, room: float) -> tuple[np.ndarray, bool, float]:
     every = np.arange(len(cost))
     cheapest, dearest_useful = _extremes(cost, utility)
