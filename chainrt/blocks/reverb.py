@@ -1,0 +1,291 @@
+"""Reverb: a room, a hall or a plate, from a network of delay lines that feed each other.
+
+Each side goes through a pre-delay, a low cut and four all-passes that blur it, into every second line. What leaves the
+lines is mixed by a Hadamard matrix, which keeps the energy, and goes back. A line of d seconds loses 60 dB * d / decay
+each time round, so all lines fade together and the reverb time is what the knob says; a filter of two taps lets the
+treble fade faster. The lines' lengths swing a little, each at a pace of its own: no ringing tones. A level has 4, 8 or
+16 lines: the fewer, the more single echoes one hears.
+
+All lines are longer than 32 frames. So they are computed 32 frames at a time, in plain loops over contiguous memory;
+a ring repeats its first frames behind its end, so that any 32 of its frames lie in one piece.
+
+Sources: Jot and Chaigne, "Digital delay networks for designing artificial reverberators", 90th AES Convention, 1991;
+Dattorro, "Effect design, part 1: reverberator and other filters", Journal of the AES 45(9), 1997 (the blurring
+all-passes and their lengths); Zölzer (ed.), DAFX, 2nd ed. 2011, section 5.6.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ..block import Level, Param, block, choice
+from ..compiled.native import aligned_zeros
+from ..dsp import glide_from, make_finite, pole, sine, smoothing
+
+SPACES = {"room": (9.0, 37.0), "hall": (29.0, 79.0), "plate": (6.0, 27.0)}  # shortest and longest line, ms
+LINES = 16
+SIZES = (4, 8, 16)  # lines of each level
+BLURS_MS = ((4.771, 3.595, 12.735, 9.307), (4.607, 3.731, 12.411, 9.611))  # Dattorro's, and others for the right side
+CHUNK = 32  # frames computed at a time
+GUARD = 2 * CHUNK  # frames that a ring repeats behind its end
+RING = 16384  # frames of a line, a power of two above 80 ms at 192 kHz
+BLUR_RING = 4096  # above 13 ms
+WAIT_RING = 65536  # above 200 ms
+MOST_SWING_MS = 0.4
+SLOWEST_HZ, FASTEST_HZ = 0.31, 1.13  # how often the lines' lengths swing
+HUSH_MS = 250.0  # for which another space is waited: by then the lines are empty
+GLIDE_MS = 25.0  # turned knobs
+LOUDNESS = 1.4  # of the reverb at a mix of 100 %, so that noise comes out about as loud as it went in
+
+
+@njit(error_model="numpy", fastmath={"contract"})
+def write(ring, at, sound, frames):
+    """Put a chunk into a ring, and behind its end what is to be repeated there."""
+    size = len(ring) - GUARD
+    for i in range(frames):
+        ring[at + i] = sound[i]
+    if at < GUARD:
+        for i in range(frames):
+            ring[size + at + i] = sound[i]
+
+
+@njit(error_model="numpy", fastmath={"contract"})
+def blur(p, s, side, stage, clock, frames):
+    """One all-pass of one side on what enters, in place (Schroeder's)."""
+    ring, entry, gain = s.blurring[side, stage], s.entry[side], np.float32(0.75 if stage < 2 else 0.625)
+    past = ring[(clock - p.blur[side, stage]) & (BLUR_RING - 1) :]
+    for i in range(frames):
+        entry[i] = entry[i] - gain * past[i]
+    write(ring, clock & (BLUR_RING - 1), entry, frames)
+    for i in range(frames):
+        entry[i] = gain * entry[i] + past[i]
+
+
+@njit(error_model="numpy", fastmath={"contract"})
+def wait(s, side, fade, clock, frames):
+    """The pre-delay of one side on what enters, in place; on its way to another one it fades over, `fade` a frame."""
+    entry, ring, share = s.entry[side], s.waiting[side], np.float32(s.waited)
+    write(ring, clock & (WAIT_RING - 1), entry, frames)
+    old = ring[(clock - int(s.wait)) & (WAIT_RING - 1) :]
+    new = ring[(clock - int(s.wait_next)) & (WAIT_RING - 1) :]
+    for i in range(frames):
+        entry[i] = old[i] + min(share + fade * np.float32(i), np.float32(1.0)) * (new[i] - old[i])
+
+
+@njit(error_model="numpy", fastmath={"contract"})
+def read_line(p, s, line, clock, frames):
+    """A chunk of what leaves a line: read between two frames, as it swings, and filtered by near + far z^-1."""
+    start, end = s.swing_now[line], s.swing_next[line]
+    sooner, slope = int(min(start, end)), np.float32((end - start) / CHUNK)
+    swing = np.float32(start - sooner) + slope * np.float32(clock % CHUNK)
+    first = clock - p.length[s.space, line * (LINES // s.lines)] - sooner
+    past, sound = s.line[line, (first - 2) & (RING - 1) :], s.sound[line]
+    near, far = np.float32(s.near[line]), np.float32(s.far[line])
+    for i in range(frames):
+        old = swing + slope * np.float32(i)
+        new = np.float32(1.0) - old
+        sound[i] = near * (new * past[i + 2] + old * past[i + 1]) + far * (new * past[i + 1] + old * past[i])
+
+
+@njit(error_model="numpy", fastmath={"contract"})
+def write_line(s, line, feed, clock, frames):
+    """A chunk of what enters a line: what left all of them, mixed, and what is new."""
+    sound, entry = s.sound[line], s.entry[line % 2]
+    for i in range(frames):
+        sound[i] += feed * entry[i]
+    write(s.line[line], clock & (RING - 1), sound, frames)
+
+
+@njit(error_model="numpy", fastmath={"contract"})
+def gather(s, frames):
+    """Every second line sounds on the left, the others on the right, by turns with either sign: into lines 0 and 1."""
+    for line in range(2, s.lines):
+        sound, total, sign = s.sound[line], s.sound[line % 2], np.float32(1 - line // 2 % 2 * 2)
+        for i in range(frames):
+            total[i] += sign * sound[i]
+
+
+@njit(error_model="numpy", fastmath={"contract"})
+def mix_lines(sounds, lines, frames):
+    """The Hadamard transform over the lines; not divided by the square root of their number."""
+    span = 1
+    while span < lines:
+        for first in range(0, lines, 2 * span):
+            for line in range(first, first + span):
+                a, b = sounds[line], sounds[line + span]
+                for i in range(frames):
+                    plus, minus = a[i] + b[i], a[i] - b[i]
+                    a[i] = plus
+                    b[i] = minus
+        span *= 2
+
+
+@njit(error_model="numpy")
+def set_goals(p, s):
+    """What the lines' filters glide to, for the present space and knobs."""
+    lines, energy, is_hushed = s.lines, 0.0, s.hush > 0
+    scale = 0.0 if is_hushed else 1.0 / math.sqrt(lines)
+    for line in range(lines):
+        seconds = p.length[s.space, line * (LINES // lines)] / p.rate
+        low = 10.0 ** (-3000.0 * seconds / p.decay)
+        high = 10.0 ** (-3000.0 * seconds / (p.decay * (1.0 - 0.95 * p.damping / 100.0)))
+        s.near_goal[line] = 0.5 * (low + high) * scale
+        s.far_goal[line] = 0.5 * (low - high) * scale
+        energy += low * low / lines
+    s.feed_goal = 0.0 if is_hushed else LOUDNESS * math.sqrt(1.0 - energy)
+    s.decay_seen, s.damping_seen = p.decay, p.damping
+
+
+@njit(error_model="numpy")
+def next_chunk(p, s):
+    """What happens every CHUNK frames: filters glide on, lines swing on, another space is moved into."""
+    was_hushed, wanted = s.hush > 0, int(p.space)
+    if was_hushed:
+        s.hush -= 1
+        if s.hush == 0:
+            s.space = s.bound_for
+    elif wanted != s.space and s.is_old == 0:
+        s.space = wanted
+    elif wanted != s.space:
+        s.bound_for = wanted
+        s.hush = int(HUSH_MS * p.rate / 1000.0 / CHUNK) + 1
+    is_hushed = s.hush > 0
+    if was_hushed != is_hushed or s.is_old == 0 or s.decay_seen != p.decay or s.damping_seen != p.damping:
+        set_goals(p, s)
+    s.is_old = 1
+    glide, swing = smoothing(GLIDE_MS, p.rate / CHUNK), 0.5 * MOST_SWING_MS * p.rate / 1000.0 * p.swing / 100.0
+    s.feed += glide * (s.feed_goal - s.feed)
+    for line in range(s.lines):
+        s.near[line] += glide * (s.near_goal[line] - s.near[line])
+        s.far[line] += glide * (s.far_goal[line] - s.far[line])
+        cycles = s.cycles[line] + CHUNK / p.rate * (SLOWEST_HZ + (FASTEST_HZ - SLOWEST_HZ) * line / LINES)
+        s.cycles[line] = cycles - math.floor(cycles)
+        s.swing_now[line] = s.swing_next[line]
+        s.swing_next[line] += glide * (swing * (1.0 + sine(s.cycles[line])) - s.swing_next[line])
+    if s.waited >= 1.0:
+        s.wait, s.waited = s.wait_next, 0.0
+    if s.waited == 0.0:
+        s.wait_next = math.floor(p.predelay * p.rate / 1000.0)
+
+
+@block(
+    params=[
+        choice("space", *SPACES, default="hall", help="how large the space is, and how dense its echoes"),
+        Param("decay", "ms", 100, 20000, default=1800, help="time in which the reverb falls by 60 dB"),
+        Param("predelay", "ms", 0, 200, default=15, help="before the reverb begins", follows_tempo=True),
+        Param("damping", "%", 0, 100, default=60, help="how much faster the treble fades"),
+        Param("lowcut", "Hz", 20, 1000, default=120, help="bass below this gets no reverb"),
+        Param("swing", "%", 0, 100, default=40, help="how far the lines' lengths swing: 0 is still, 100 is lush"),
+        Param("width", "%", 0, 100, default=100, help="0: the reverb is mono"),
+        Param("mix", "%", 0, 100, default=25, help="0: only the guitar, 100: only the reverb"),
+    ],
+    constants=[
+        ("length", "i8", (len(SPACES), LINES)),  # of each line in each space, in frames
+        ("blur", "i8", (2, 4)),  # of each all-pass, in frames
+    ],
+    state=[
+        ("lines", "i8"),  # how many are in use at this level
+        ("clock", "i8"),  # frames heard
+        ("space", "i8"),  # where one is,
+        ("bound_for", "i8"),  # and where one is moving to
+        ("hush", "i8"),  # in so many chunks
+        ("is_old", "i8"),  # 1: some chunk was played
+        ("line", "f4", (LINES, RING + GUARD)),
+        ("blurring", "f4", (2, 4, BLUR_RING + GUARD)),  # rings of the all-passes
+        ("waiting", "f4", (2, WAIT_RING + GUARD)),  # rings of the pre-delay
+        ("sound", "f4", (LINES, CHUNK)),  # what leaves the lines
+        ("entry", "f4", (2, CHUNK)),  # what enters them
+        ("bass", "f8", (2,)),  # memories of the low cut
+        ("bass_pole", "f8"),  # its coefficient at the last frame
+        ("near", "f8", (LINES,)),  # each line's filter in this chunk ...
+        ("far", "f8", (LINES,)),
+        ("near_goal", "f8", (LINES,)),  # ... and what it glides to
+        ("far_goal", "f8", (LINES,)),
+        ("feed", "f8"),  # linear gain into the lines in this chunk, and what it glides to
+        ("feed_goal", "f8"),
+        ("decay_seen", "f4"),  # knobs for which the goals were computed
+        ("damping_seen", "f4"),
+        ("cycles", "f8", (LINES,)),  # where each line's swing stands, 0..1
+        ("swing_now", "f8", (LINES,)),  # frames by which each line is longer at the begin of this chunk
+        ("swing_next", "f8", (LINES,)),  # and at the end of it
+        ("wait", "f8"),  # pre-delay in frames, fading from this one
+        ("wait_next", "f8"),  # to this one
+        ("waited", "f8"),  # 0..1: how far that is done
+        ("width", "f8"),  # 0..1 at the last frame
+        ("mix", "f8"),  # 0..1 at the last frame
+    ],
+    channels=2,
+    slimmable=True,
+    work=1,
+    tail=lambda p: 0.001 * (p["predelay"] + 2.2 * p["decay"]) + 0.5,
+)
+def reverb(p, s, left, right, n):
+    """Mix both sides with their reverb, in place."""
+    make_finite(left, n)
+    make_finite(right, n)
+    lines, scale = s.lines, math.sqrt(2.0 / s.lines)
+    half = 0.5 * scale
+    glide, bass_goal = smoothing(GLIDE_MS, p.rate), pole(p.lowcut, p.rate)
+    bass_pole = glide_from(s.bass_pole, bass_goal)
+    width_goal, mix_goal, bass_left, bass_right = p.width / 100.0, p.mix / 100.0, s.bass[0], s.bass[1]
+    width, mix, done = s.width, s.mix, 0
+    while done < n:
+        clock = s.clock
+        if clock % CHUNK == 0:
+            next_chunk(p, s)
+        frames = min(n - done, CHUNK - clock % CHUNK)
+        for i in range(frames):
+            bass_pole += glide * (bass_goal - bass_pole)
+            bass_left += bass_pole * (left[done + i] - bass_left)
+            bass_right += bass_pole * (right[done + i] - bass_right)
+            s.entry[0, i] = left[done + i] - bass_left
+            s.entry[1, i] = right[done + i] - bass_right
+        fade = np.float32(0.0 if s.wait_next == s.wait else 1000.0 / (GLIDE_MS * p.rate))
+        for side in range(2):
+            wait(s, side, fade, clock, frames)
+            for stage in range(4):
+                blur(p, s, side, stage, clock, frames)
+        s.waited = min(s.waited + fade * frames, 1.0)
+        for line in range(lines):
+            read_line(p, s, line, clock, frames)
+        mix_lines(s.sound, lines, frames)
+        feed = np.float32(s.feed * scale)
+        for line in range(lines):
+            write_line(s, line, feed, clock, frames)
+        gather(s, frames)
+        for i in range(frames):
+            width += glide * (width_goal - width)
+            mix += glide * (mix_goal - mix)
+            middle, apart = half * (s.sound[0, i] + s.sound[1, i]), half * width * (s.sound[0, i] - s.sound[1, i])
+            left[done + i] += mix * (middle + apart - left[done + i])
+            right[done + i] += mix * (middle - apart - right[done + i])
+        done += frames
+        s.clock += frames
+    s.width, s.mix, s.bass_pole, s.bass[0], s.bass[1] = width, mix, bass_pole, bass_left, bass_right
+
+
+@reverb.prepare
+def prepare(p, settings):
+    """The lengths of lines and all-passes at this rate; one level for each number of lines."""
+    for space, (shortest, longest) in enumerate(SPACES.values()):
+        spread = shortest * (longest / shortest) ** ((np.arange(LINES) * 7 % LINES) / (LINES - 1))
+        p["length"][space] = np.maximum(_odd(spread, settings.rate), CHUNK + 1)
+    p["blur"] = np.maximum(_odd(np.array(BLURS_MS), settings.rate), CHUNK + 1)
+    memory = round((p["predelay"] + p["decay"]) / 1000 * settings.rate)
+    return tuple(_level(lines, memory) for lines in SIZES)
+
+
+def _odd(milliseconds: np.ndarray, rate: float) -> np.ndarray:
+    """Odd numbers of frames: lines whose lengths are all even would ring together."""
+    return 2 * np.round(milliseconds * rate / 2000).astype(int) + 1
+
+
+def _level(lines: int, memory: int) -> Level:
+    def new_state():
+        s = aligned_zeros((), reverb.state)
+        s["lines"] = lines
+        return (s,)
+
+    name = "full" if lines == SIZES[-1] else str(lines)
+    return Level(name, 40 + lines * (12 + math.log2(lines)), memory, new_state)
