@@ -2,9 +2,9 @@
 
 Each side goes through a pre-delay, a low cut and four all-passes that blur it, into every second line. What leaves the
 lines is mixed by a Hadamard matrix, which keeps the energy, and goes back. A line of d seconds loses 60 dB * d / decay
-each time round, so all lines fade together and the reverb time is what the knob says; a filter of two taps lets the
-treble fade faster. The lines' lengths swing a little, each at a pace of its own: no ringing tones. A level has 4, 8 or
-16 lines: the fewer, the more single echoes one hears.
+each time round, so all lines fade together and the reverb time is what the knob says; a filter of two taps, two
+frames apart, lets the treble fade faster, most of all at a quarter of the sample rate. The lines' lengths swing a
+little, each at a pace of its own: no ringing tones. A level has 4, 8 or 16 lines: the fewer, the more single echoes.
 
 All lines are longer than 32 frames. So they are computed 32 frames at a time, in plain loops over contiguous memory;
 a ring repeats its first frames behind its end, so that any 32 of its frames lie in one piece.
@@ -36,7 +36,7 @@ MOST_SWING_MS = 0.4
 SLOWEST_HZ, FASTEST_HZ = 0.31, 1.13  # how often the lines' lengths swing
 HUSH_MS = 250.0  # for which another space is waited: by then the lines are empty
 GLIDE_MS = 25.0  # turned knobs
-LOUDNESS = 1.4  # of the reverb at a mix of 100 %, so that noise comes out about as loud as it went in
+LOUDNESS = 3.0  # of the reverb at a mix of 100 %, so that noise comes out about as loud as it went in
 
 
 @njit(error_model="numpy", fastmath={"contract"})
@@ -75,17 +75,17 @@ def wait(s, side, fade, clock, frames):
 
 @njit(error_model="numpy", fastmath={"contract"})
 def read_line(p, s, line, clock, frames):
-    """A chunk of what leaves a line: read between two frames, as it swings, and filtered by near + far z^-1."""
+    """A chunk of what leaves a line: read between two frames, as it swings, and filtered by near + far z^-2."""
     start, end = s.swing_now[line], s.swing_next[line]
     sooner, slope = int(min(start, end)), np.float32((end - start) / CHUNK)
     swing = np.float32(start - sooner) + slope * np.float32(clock % CHUNK)
     first = clock - p.length[s.space, line * (LINES // s.lines)] - sooner
-    past, sound = s.line[line, (first - 2) & (RING - 1) :], s.sound[line]
+    past, sound = s.line[line, (first - 4) & (RING - 1) :], s.sound[line]
     near, far = np.float32(s.near[line]), np.float32(s.far[line])
     for i in range(frames):
         old = swing + slope * np.float32(i)
         new = np.float32(1.0) - old
-        sound[i] = near * (new * past[i + 2] + old * past[i + 1]) + far * (new * past[i + 1] + old * past[i])
+        sound[i] = near * (new * past[i + 4] + old * past[i + 3]) + far * (new * past[i + 2] + old * past[i + 1])
 
 
 @njit(error_model="numpy", fastmath={"contract"})
