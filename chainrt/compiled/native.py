@@ -38,6 +38,7 @@ SOURCES = (
     "nam/*.py",
     "dsp.py",
     "convolution.py",
+    "filters.py",
     "block.py",
     "layout.py",
     "engine/*.py",
