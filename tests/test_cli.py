@@ -299,28 +299,52 @@ def test_check_answers_for_each_preset_and_tells_all_faults_of_all(folder, capsy
     assert chainrt(capsys, "check", "preset.yaml", "preset.yaml").status == 0
 
 
-def test_blocks_lists_every_effect_with_all_its_knobs(capsys):
+def test_blocks_lists_every_effect_with_its_cost_and_all_its_knobs(capsys):
     answer = chainrt(capsys, "blocks")
     assert answer.status == 0
-    for kind, block in BLOCKS.items():
-        summary, knobs = answer.out.split(f"{kind:8} ")[1].splitlines()[:2]
-        assert summary == block.summary
-        assert knobs.strip().split(", ") == [knob.name for knob in (*block.params, *block.files, *block.options)]
+    listed = {page.split()[0]: page.splitlines() for page in answer.out.split("\n\n") if page.strip()}
+    assert listed.keys() == BLOCKS.keys()
+    for kind, (first, cost, knobs) in listed.items():
+        block = BLOCKS[kind]
+        assert first.split(maxsplit=1) == [kind, block.summary]
+        assert ("µs" in cost) != ("depend on its file" in cost)
+        named = [knob.split()[0] for knob in knobs.strip().split(", ")] if knobs.strip() else []
+        assert named == [knob.name for knob in (*block.params, *block.files, *block.options)]
+
+
+def test_blocks_as_json_holds_what_is_declared_and_what_was_measured(capsys):
+    answer = json.loads(chainrt(capsys, "blocks", "--json").out)
+    assert [block["kind"] for block in answer["blocks"]] == sorted(BLOCKS)
+    told = {block["kind"]: block for block in answer["blocks"]}
+    assert told["limiter"]["latency"] == 72
+    assert told["nam"]["cost_us"] is None
+    gate = BLOCKS["gate"].params[0]
+    assert told["gate"]["params"][0] == {
+        **{"name": gate.name, "unit": gate.unit, "min": gate.low, "max": gate.high, "default": gate.default},
+        "help": gate.help,
+    }
+    (circuit,) = (param for param in told["tonestack"]["params"] if param["name"] == "circuit")
+    assert (circuit["default"], circuit["choices"][1]) == ("tweed", "american")
+    measured = [block["cost_us"] for block in answer["blocks"] if block["cost_us"] is not None]
+    assert len(measured) > 10
+    assert all(0 < cost < 1e4 for cost in measured)
 
 
 @pytest.mark.parametrize("kind", sorted(BLOCKS))
 def test_a_block_in_full_has_a_line_for_each_knob_with_range_and_unit(kind, capsys):
     answer = chainrt(capsys, "blocks", kind)
     assert answer.status == 0
-    rows = {line.split()[0]: line.split() for line in answer.out.splitlines() if line}
+    lines = [" ".join(line.split()) for line in answer.out.splitlines()]
     for param in BLOCKS[kind].params:
-        shown = [f"{value:g}" for value in (param.low, param.high, param.default)]
-        assert rows[param.name][1 : 4 + bool(param.unit)] == [*shown, param.unit][: 3 + bool(param.unit)]
-    assert all(file.name in rows for file in BLOCKS[kind].files)
+        shown = [f"{value:g}" for value in (param.low, param.high, param.default)] + [param.unit] * bool(param.unit)
+        if param.choices:
+            shown = [param.choices[int(param.default)], "/".join(param.choices)]
+        assert any(line.startswith(" ".join([param.name, *shown])) for line in lines)
+    assert all(any(line.startswith(f"{file.name} file") for line in lines) for file in BLOCKS[kind].files)
     for option in BLOCKS[kind].options:
         bounds = [] if option.choices else [f"{option.low:g}", f"{option.high:g}"]
-        told = [*bounds, option.unset, "/".join(option.choices) or option.unit]
-        assert rows[option.name][1 : 1 + len(told)] == told
+        told = [option.name, *bounds, option.unset, "/".join(option.choices) or option.unit]
+        assert any(line.startswith(" ".join(told)) for line in lines)
     assert ("priority" in answer.out) == BLOCKS[kind].slimmable
 
 
@@ -342,7 +366,7 @@ OPTIONS = {
     "check": "PRESET --rate",
     "calibrate": "PRESET --rate --rounds --json",
     "model": "FILE.nam --json",
-    "blocks": "KIND",
+    "blocks": "KIND --json",
     "fit": "PRESET --device --compare --add --without --max --budget --memory --period --rate --plot --json",
     "study": "--presets --devices --scenarios --seeds --periods --out --workers --dask --budget --policy --rate",
     "device new": "FILE --from-this-machine --rounds --without-pauses",

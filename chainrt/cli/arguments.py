@@ -126,6 +126,7 @@ def parser() -> Parser:
     blocks = commands.add_parser("blocks", help="list the effects, or one of them in full")
     blocks.set_defaults(command=command("blocks"))
     blocks.add_argument("kind", metavar="KIND", nargs="?", help="tell all about this one")
+    blocks.add_argument("--json", metavar="FILE", nargs="?", const="-", help="write it as JSON (-: to stdout)")
 
     study = commands.add_parser("study", help="simulate presets on devices in scenarios, many times")
     study.set_defaults(command=command("study"))
