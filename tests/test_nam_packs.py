@@ -135,6 +135,11 @@ def test_without_matching_the_difference_is_told_and_heard(tmp_path):
     assert np.abs(loud - 2 * full).max() < 1e-5 * np.abs(full).max()
 
 
+def test_matching_a_single_file_is_told_to_do_nothing(tmp_path):
+    (remark,) = pack_of(tmp_path, "- nam: {model: big.nam, match: true}", big=BIG).remarks
+    assert remark == "match does nothing for a single file; it is for levels"
+
+
 def test_a_level_that_is_late_is_told(tmp_path):
     text = "- nam: {levels: [early.nam, late.nam]}"
     remarks = pack_of(tmp_path, text, early=late_by(3), late=late_by(20)).remarks
@@ -182,6 +187,13 @@ def test_what_a_file_does_not_say_is_not_available_and_told_in_a_line():
         ),
     )
     assert gains({"loudness": None}, 12.0, None).remarks[1].startswith("output not calibrated")
+
+
+def test_a_gain_that_would_hurt_is_not_applied_but_told():
+    found = gains({"loudness": -150.0, "input_level_dbu": -100, "output_level_dbu": 60}, 12.0, None)
+    assert found[:2] == (0, 0)
+    assert found.remarks[0] == "input not calibrated: with input_level_dbu -100 that would be +112 dB, which hurts"
+    assert gains({"loudness": -150.0}, None, -18.0).output_db == 0
 
 
 @pytest.mark.parametrize(

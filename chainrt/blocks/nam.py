@@ -22,7 +22,7 @@ from ..dsp import arrived_after, gain, glide_from, make_finite, smoothing
 from ..errors import Fault, ModelError
 from ..nam import matching
 from ..nam.architectures import forgets
-from ..nam.gains import gains
+from ..nam.gains import MOST_DB, gains
 from ..nam.levels import Model, load
 from ..nam.lstm import LSTM
 from ..nam.packs import load_pack, rate_of
@@ -119,6 +119,8 @@ def levels_of_model(p, settings: Settings) -> tuple[Level, ...]:
         settings.remarks.extend(remarks)
     else:
         models = (load(settings.files["model"]),)
+        if "match" in settings.options:
+            settings.remarks.append("match does nothing for a single file; it is for levels")
     settings.remarks.extend(warning for model in models for warning in model.warnings)
     sizes = _sizes(models, settings)
     if len(models) > 1:
@@ -149,9 +151,10 @@ def _match(sizes: list[Size], settings: Settings) -> None:
     truth = _heard(largest, samples)
     for size in smaller:
         found = matching.difference(truth, _heard(size, samples), settings.rate)
-        if is_wanted and found.likeness >= matching.ALIKE:
+        is_mended = is_wanted and found.likeness >= matching.ALIKE and abs(found.gain_db) <= MOST_DB
+        if is_mended:
             size.makeup = largest.makeup * 10 ** (found.gain_db / 20) * (-1 if found.is_inverted else 1)
-        if line := matching.remark(size.name, largest.name, found, is_wanted):
+        if line := matching.remark(size.name, largest.name, found, is_mended):
             settings.remarks.append(line)
 
 

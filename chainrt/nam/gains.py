@@ -4,16 +4,16 @@
   it. *Calibrated* for an interface whose full scale is at `interface` dBu, it is driven as hard as the gear was.
 * It may say how loud it is (`loudness`, dB, of a standard guitar signal). *Normalised*, it is turned up to a target.
 
-What a file does not say cannot be done: then the gain is 0 dB, and a remark says so.
+What a file does not say cannot be done, and what it says absurdly is not: then the gain is 0 dB, and a remark says so.
 
 Source: NeuralAmpModelerPlugin, _SetInputGain and _SetOutputGain (MIT licence): input + interface - input_level_dbu;
 output + target - loudness when normalised (target -18 dB there), + output_level_dbu - interface when calibrated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from .file import METADATA_DB
+MOST_DB = 40.0  # of any of these gains; a file that asks for more is believed to be mistaken, for the ears' sake
 
 
 class Gains(NamedTuple):
@@ -28,20 +28,21 @@ def gains(metadata: Mapping, interface_dbu: float | None, target_db: float | Non
     """The gains for a capture with this metadata. None: not asked for. With both, the output is normalised."""
     remarks = []
 
-    def said(key: str, cannot: str) -> float | None:
+    def gain(key: str, cannot: str, wanted_db: Callable[[float], float]) -> float:
         if metadata.get(key) is None:
             remarks.append(f"{cannot}: the file does not say its {key}")
-            return None
-        return min(max(float(metadata[key]), METADATA_DB[0]), METADATA_DB[1])
+            return 0.0
+        db = wanted_db(float(metadata[key]))
+        if abs(db) > MOST_DB:
+            remarks.append(f"{cannot}: with {key} {metadata[key]:g} that would be {db:+.0f} dB, which hurts")
+            return 0.0
+        return db
 
     before = after = 0.0
     if interface_dbu is not None:
-        level = said("input_level_dbu", "input not calibrated")
-        before = 0.0 if level is None else interface_dbu - level
+        before = gain("input_level_dbu", "input not calibrated", lambda level: interface_dbu - level)
     if target_db is not None:
-        loudness = said("loudness", "not normalised")
-        after = 0.0 if loudness is None else target_db - loudness
+        after = gain("loudness", "not normalised", lambda loudness: target_db - loudness)
     elif interface_dbu is not None:
-        level = said("output_level_dbu", "output not calibrated")
-        after = 0.0 if level is None else level - interface_dbu
+        after = gain("output_level_dbu", "output not calibrated", lambda level: level - interface_dbu)
     return Gains(before, after, tuple(remarks))
