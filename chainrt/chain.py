@@ -182,7 +182,7 @@ class Chain:
     ):
         self.preset, self.rate, self.frames = preset, float(rate), int(frames)
         self.blocks = plan_blocks(preset, self.rate) if blocks is None else blocks
-        compile_blocks(self.blocks, tell, (perform, time_calls))
+        compile_blocks(self.blocks, tell, (period, perform, time_calls))
         self._owned: list = [self.blocks]
         self._steps: list[tuple] = []
         self.engine = self._own(aligned_zeros((), ENGINE))

@@ -84,6 +84,14 @@ class BlockSpec:
 
 
 @dataclass(frozen=True)
+class SceneChange:
+    """What a scene changes about one block. values: knobs in their Params' units; enabled: None leaves it as it is."""
+
+    values: Mapping[str, float]
+    enabled: bool | None
+
+
+@dataclass(frozen=True)
 class Lane:
     """One lane of a split; an empty chain leaves the sound dry. level: -60 to 12 dB; pan: -100 to 100 %.
 
@@ -109,7 +117,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Preset:
-    """A valid pedalboard. All ids in `chain`, lanes included, differ. tempo: 30 to 300 quarter notes a minute."""
+    """A valid pedalboard. All ids in `chain`, lanes included, differ. tempo: 30 to 300 quarter notes a minute.
+
+    scenes: name -> block id -> what is then other than in `chain`. All else is as `chain` says.
+    """
 
     path: Path
     name: str
@@ -117,6 +128,7 @@ class Preset:
     tags: tuple[str, ...]
     chain: tuple[BlockSpec | Split, ...]
     tempo_bpm: float = TEMPO.default
+    scenes: Mapping[str, Mapping[str, SceneChange]] = field(default_factory=dict)
 
 
 def load(path: str | Path, blocks: Mapping[str, Block] = BLOCKS) -> Preset:
@@ -199,9 +211,11 @@ class _Reader(Reader):
         self.tempo_bpm = TEMPO.default
         self.ids: dict[str, str] = {}
         """Id -> path of the block that has it."""
+        self.kinds: dict[str, str] = {}
+        """Id -> kind of the block that has it."""
 
     def preset(self, root: Node) -> Preset:
-        settings = self.mapping(root, "", ("version", "name", "author", "tags", "tempo", "chain"))
+        settings = self.mapping(root, "", ("version", "name", "author", "tags", "tempo", "chain", "scenes"))
         for key in ("version", "name", "chain"):
             if key not in settings and isinstance(root, MappingNode):
                 self.fault(root, key, "missing")
@@ -215,6 +229,7 @@ class _Reader(Reader):
             tags=tuple(self.text(tag, f"tags[{i}]") for i, tag in enumerate(tags)),
             chain=self.board(settings.get("chain")),
             tempo_bpm=self.tempo_bpm,
+            scenes=self.scenes(settings.get("scenes")),
         )
 
     def unknown_key(self, node: Node, name: str, path: str, allowed: Collection[str]) -> None:
@@ -274,8 +289,10 @@ class _Reader(Reader):
         settings = self.mapping(body, path, (*params, *files, *options, *common))
         self.needed_files(node, kind, path, declared.files, settings)
         knobs = [name for name in params if name in settings]
+        name = self.id(settings.get("id"), kind, path, lanes)
+        self.kinds.setdefault(name, kind)
         return BlockSpec(
-            id=self.id(settings.get("id"), kind, path, lanes),
+            id=name,
             kind=kind,
             values={name: self.knob(settings[name], f"{path}.{name}", params[name]) for name in knobs},
             files={
@@ -315,6 +332,25 @@ class _Reader(Reader):
                 self.fault(node, place, f"{quote(name)} is the id of {self.ids[name]} already; ids must differ")
         self.ids.setdefault(name, path)
         return name
+
+    def scenes(self, node: Node | None) -> dict[str, dict[str, SceneChange]]:
+        """To be read after the chain, whose blocks they change."""
+        return {
+            name: {
+                block: self.scene_change(change, f"scenes.{name}.{block}", self.blocks[self.kinds[block]])
+                for block, change in self.mapping(blocks, f"scenes.{name}", self.kinds).items()
+            }
+            for name, blocks in self.mapping(node, "scenes").items()
+        }
+
+    def scene_change(self, node: Node, path: str, declared: Block) -> SceneChange:
+        params = {param.name: param for param in declared.params}
+        settings = self.mapping(node, path, (*params, "enabled"))
+        values = {
+            name: self.knob(settings[name], f"{path}.{name}", params[name]) for name in params if name in settings
+        }
+        enabled = self.switch(settings["enabled"], f"{path}.enabled") if "enabled" in settings else None
+        return SceneChange(values, enabled)
 
     def split(self, node: Node, body: Node | None, path: str, lanes: tuple[str, ...]) -> Split:
         settings = self.mapping(body, path, ("lanes", "mix"))

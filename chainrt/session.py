@@ -25,6 +25,7 @@ from .compiled.native import address_of
 from .control import TICK_SECONDS
 from .layout import STAGE
 from .live import Door
+from .preset import TEMPO, values_at_tempo
 from .snapshot import BlockView, Change, Knob, Moment, Snapshot, named
 
 CROSSFADE_SECONDS = 0.05  # from one preset to another
@@ -121,7 +122,23 @@ class Session:
     def scene(self, name: str) -> None:
         """Set all knobs and switches of a scene of the preset, in one period. ValueError: no such scene."""
         with self._lock:
-            raise ValueError(f"{self._front.chain.preset.name} has no scene {name!r}")
+            scenes = self._front.chain.preset.scenes
+            if name not in scenes:
+                raise ValueError(f"no scene {name!r}; there are {', '.join(scenes) or 'none'}")
+            self._front.switchboard.recall(scenes[name])
+            self._front.switchboard.post()
+            self._front.change(self._budget)
+            self._scene = name
+
+    def set_tempo(self, bpm: float) -> None:
+        """Turn every knob that the preset sets in note values to this tempo. ValueError: out of range."""
+        if not TEMPO.low <= bpm <= TEMPO.high:
+            raise ValueError(f"{bpm:g} is outside {TEMPO.low} to {TEMPO.high} {TEMPO.unit}")
+        with self._lock:
+            for block in self._front.chain.blocks:
+                for name, value in values_at_tempo(block.spec, block.declared.params, bpm).items():
+                    self._front.switchboard.turn(block.id, name, value)
+            self._front.switchboard.post()
 
     def set_budget(self, share: float) -> None:
         """Change the share of the deadline that may be used, above 0 and at most 1. ValueError."""
@@ -196,7 +213,7 @@ class Session:
                 xruns=self.door.xruns,
                 blocks=tuple(self._block(board, index, recent.cost_ns) for index in range(len(chain.blocks))),
                 changes=tuple(self._changes),
-                scenes=(),
+                scenes=tuple(chain.preset.scenes),
                 scene=self._scene,
                 is_changing=self._coming is not None,
             )

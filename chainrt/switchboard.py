@@ -6,6 +6,8 @@ Rules kept here:
 * Values are checked here, in the Param's unit and range; a fault is a ValueError that says what is allowed.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from .block import Param
@@ -13,6 +15,7 @@ from .chain import Chain, ChainBlock
 from .compiled.memory import swap
 from .compiled.native import address_of
 from .layout import ENGINE, FRESH
+from .preset import SceneChange
 
 BACK = 2  # the set that is written to first: the engine begins with 0, and 1 lies between
 ENABLED, TAIL, KNOBS = 0, 1, 2  # where they stand in a block's part of a set
@@ -27,6 +30,7 @@ class Switchboard:
         self._index = {block.id: index for index, block in enumerate(chain.blocks)}
         self._back = BACK
         self._set = chain.settings[BACK].copy()
+        self._written = self._set.copy()
         self._swap = swap.from_python()
         self._middle = address_of(chain.engine) + ENGINE.fields["settings_middle"][1]
 
@@ -55,6 +59,16 @@ class Switchboard:
         start, block = self._start(block_id), self._chain.blocks[self._block_index(block_id)]
         self._set[start + ENABLED] = enabled
         self._set[start + TAIL] = 0 if enabled else self._tail_frames(block, start)
+
+    def recall(self, scene: Mapping[str, SceneChange]) -> None:
+        """Set everything as the preset has it, but for what a scene changes; it is heard after the next `post`."""
+        for block, start in zip(self._chain.blocks, self._starts, strict=True):
+            change = scene.get(block.id, SceneChange({}, None))
+            knobs = slice(start + KNOBS, start + KNOBS + len(block.declared.params))
+            self._set[knobs] = self._written[knobs]
+            for param, value in change.values.items():
+                self.turn(block.id, param, value)
+            self.switch(block.id, block.spec.enabled if change.enabled is None else change.enabled)
 
     def _tail_frames(self, block: ChainBlock, start: int) -> int:
         """How long a block rings on as its knobs are set now; 0 if that is too short to be heard."""

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from chainrt import yamlfile
 from chainrt.block import BLOCKS, File, Param, choice
 from chainrt.errors import PresetError
-from chainrt.preset import BlockSpec, Preset, Slim, Split, load, parse_note, parse_quantity, values_at_tempo
+from chainrt.preset import (
+    BlockSpec,
+    Preset,
+    SceneChange,
+    Slim,
+    Split,
+    load,
+    parse_note,
+    parse_quantity,
+    values_at_tempo,
+)
 
 
 def answer(function, *arguments):
@@ -316,6 +326,44 @@ class TestTempo:
         assert told == "test.yaml:3: tempo: 20 BPM is below 30 BPM; 30 to 300 BPM is allowed"
 
 
+class TestScenes:
+    def test_a_scene_changes_knobs_and_switches_of_blocks_by_their_ids(self, read):
+        scenes = read(
+            DUAL + "scenes:\n"
+            "  clean: {boost: {enabled: false}, glass.nam: {enabled: true}}\n"
+            "  solo: {boost: {drive: 30 dB, enabled: true}, echo: {time: 1/8., mix: 40}}\n  as-written:\n"
+        ).scenes
+        assert list(scenes) == ["clean", "solo", "as-written"]
+        assert scenes["clean"] == {"boost": SceneChange({}, False), "glass.nam": SceneChange({}, True)}
+        assert scenes["solo"] == {
+            "boost": SceneChange({"drive": 30.0}, True),
+            "echo": SceneChange({"time": 375.0, "mix": 40.0}, None),
+        }
+        assert scenes["as-written"] == {}
+        assert read(DUAL).scenes == {}
+
+    def test_scenes_may_stand_before_the_chain(self, read):
+        text = "version: 1\nname: T\nscenes: {a: {drive: {tone: 1 kHz}}}\nchain: [drive]\n"
+        assert read(text).scenes == {"a": {"drive": SceneChange({"tone": 1000.0}, None)}}
+
+    def test_all_faults_of_scenes_are_told_with_line_and_path(self, faults):
+        text = HEAD + "- drive\n- nam: {model: models/glass.nam}\nscenes:\n"
+        assert faults(
+            text + "  solo: {drvie: {tone: 1}}\n"
+            "  lead: {drive: {tone: 9 kHz, enabled: perhaps, gain: 3}}\n"
+            "  loud: {nam: {model: models/glass.nam, slim: lite}}\n"
+            "  a b: {}\n"
+        ) == [
+            "test.yaml:7: scenes.solo: unknown key 'drvie', did you mean drive? allowed: drive, nam",
+            "test.yaml:8: scenes.lead.drive: unknown key 'gain'; allowed: drive, tone, enabled",
+            "test.yaml:8: scenes.lead.drive.tone: 9000 Hz is above 8000 Hz; 500 to 8000 Hz is allowed",
+            "test.yaml:8: scenes.lead.drive.enabled: needs true or false, not 'perhaps'",
+            "test.yaml:9: scenes.loud.nam: unknown key 'model'; allowed: enabled",
+            "test.yaml:9: scenes.loud.nam: unknown key 'slim'; allowed: enabled",
+            "test.yaml:10: scenes: 'a b' cannot be a name; letters, digits, '_' and '-' are allowed, at most 40",
+        ]
+
+
 class TestLanes:
     def board(self, mix):
         return f"{HEAD}  - split:\n      lanes: {{a: [drive], b: []}}\n      mix: {{{mix}}}\n"
@@ -383,7 +431,8 @@ class TestFaults:
                   mix: 2
             """.replace("            ", "", 1).replace("\n            ", "\n")
         assert faults(text) == [
-            "test.yaml:1: unknown key 'nmae', did you mean name? allowed: version, name, author, tags, tempo, chain",
+            "test.yaml:1: unknown key 'nmae', did you mean name? allowed: version, name, author, tags, tempo, chain, "
+            "scenes",
             "test.yaml:1: name: missing",
             "test.yaml:2: version: 2 is newer than this chainrt, which reads version 1",
             "test.yaml:3: tags[0]: needs text, not a list",

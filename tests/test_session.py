@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ from blockplay import RATE_HZ, board
 from models import tiny_container
 
 from chainrt import machine, preset
+from chainrt.block import BLOCKS
 from chainrt.board import Board
 from chainrt.chain import Chain, CostTable
 from chainrt.control import Control, chain_model
 from chainrt.live import WallClock
 from chainrt.performance import Performance
+from chainrt.preset import SceneChange
 from chainrt.render import render
 from chainrt.scheduler import NOT_WARM, Fixed, Plan
 from chainrt.session import Session
@@ -217,6 +220,31 @@ def test_a_bypassed_block_stops_running_and_comes_back(playing):
     playing.bypass("nam", on=False)
     wait_for(lambda: playing.board.chain.block_records[1]["faded_in"] > 300)
     assert playing.snapshot().blocks[1].enabled
+
+
+def test_a_scene_is_the_preset_with_some_changes_and_forgets_what_was_turned(chain_of):
+    text = "[drive: {drive: 6 dB}, echo: {enabled: false}]"
+    chain = chain_of(text=text)
+    changes = {"solo": {"drive": SceneChange({"drive": 30.0}, None), "echo": SceneChange({}, True)},
+               "rhythm": {"drive": SceneChange({}, False)}}  # fmt: skip
+    chain.preset = replace(chain.preset, scenes=changes)
+    session = by_the_clock(chain, 10**6, Fixed((0, 0)), keep=False)
+    records, drive = chain.block_records, chain.blocks[0].knobs
+    with session:
+        assert session.snapshot().scenes == ("solo", "rhythm")
+        assert records[1]["idle"] == 1
+        session.turn("drive", "tone", 1000)
+        session.scene("solo")
+        wait_for(lambda: drive["drive"] == 30)
+        assert records["enabled"][:2].tolist() == [1, 1]  # in the same period as the knob
+        assert drive["tone"] == BLOCKS["drive"].params[1].default
+        session.scene("rhythm")
+        wait_for(lambda: drive["drive"] == 6)
+        assert records["enabled"][:2].tolist() == [0, 0]
+        assert records[1]["tail"] > 0  # the echo rings out
+        assert session.snapshot().scene == "rhythm"
+        with pytest.raises(ValueError, match="no scene 'verse'; there are solo, rhythm"):
+            session.scene("verse")
 
 
 def test_the_budget_is_changed_within_its_bounds(playing):

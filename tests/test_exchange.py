@@ -1,0 +1,315 @@
+"""What passes between the player and the engine while it plays: settings, bypass, and one engine for another."""
+
+import math
+import threading
+
+import numpy as np
+import pytest
+from blockplay import RATE_HZ, board, planted
+from models import tiny_container
+from numba import carray
+
+from chainrt.block import BLOCKS
+from chainrt.chain import Chain
+from chainrt.compiled.memory import address, exchange, load_acquire, pointer
+from chainrt.compiled.native import INTEGER, Native, address_of, aligned_zeros
+from chainrt.engine import BYPASS_FRAMES
+from chainrt.engine.mail import take_settings
+from chainrt.layout import BLOCK, ENGINE, FRESH, STAGE
+from chainrt.performance import Performance
+from chainrt.render import render
+from chainrt.switchboard import Switchboard
+
+FRAMES = 64
+FADE_PERIODS = BYPASS_FRAMES // FRAMES
+
+
+def guitar(frames=20_000):
+    return (0.3 * np.random.default_rng(1).uniform(-1, 1, frames)).astype(np.float32)
+
+
+@pytest.fixture
+def chain_of(tmp_path):
+    def make(text, **documents) -> Chain:
+        return Chain(board(tmp_path, text, **documents), RATE_HZ, FRAMES)
+
+    return make
+
+
+class Deck:
+    """Plays a chain in periods, with a switchboard in the player's hand."""
+
+    def __init__(self, chain, signal=None, frames=20_000):
+        self.chain, self.switchboard = chain, Switchboard(chain)
+        self.performance = Performance(chain, guitar() if signal is None else signal, frames // FRAMES * FRAMES)
+
+    def play(self, periods):
+        """What is heard in so many periods more: (frames,) or (frames, 2)."""
+        before = self.performance.done
+        self.performance.play(periods)
+        return self.performance.output[before:].copy()
+
+    def switch(self, block, enabled):
+        self.switchboard.switch(block, enabled)
+        self.switchboard.post()
+
+
+# -- the triple buffer ------------------------------------------------------------------------------------------
+
+SETS = 10_000_000
+SIZE = 8
+
+
+def _write_sets(engine, sets):
+    """Pass sets that hold one number each, SIZE times, as Switchboard.post does."""
+    back = 2
+    for number in range(1, sets + 1):
+        numbers = carray(pointer(engine.settings + back * SIZE * 8), SIZE, np.float64)
+        for i in range(SIZE):
+            numbers[i] = number
+        back = exchange(address(engine) + MIDDLE, back | FRESH) & ~FRESH
+
+
+def _read_sets(engine, last, bad):
+    """Take sets until the last one has come; bad: how many were torn, how many older than one before, how many came."""
+    faults = carray(pointer(bad), 3, np.int64)
+    blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
+    knobs = carray(pointer(blocks[0].knobs), SIZE, np.float32)
+    seen = 0.0
+    while seen < last:
+        if load_acquire(address(engine) + MIDDLE) & FRESH == 0:
+            continue
+        take_settings(engine, blocks)
+        faults[2] += 1
+        first = knobs[1]
+        for i in range(1, SIZE - 1):
+            if knobs[i] != first:
+                faults[0] += 1
+        if first < seen:
+            faults[1] += 1
+        seen = first
+
+
+MIDDLE = ENGINE.fields["settings_middle"][1]
+write_sets = Native(_write_sets, (ENGINE, INTEGER), "write_sets")
+read_sets = Native(_read_sets, (ENGINE, INTEGER, INTEGER), "read_sets")
+
+
+def test_ten_million_sets_of_settings_are_never_torn_and_the_newest_one_arrives():
+    """Counted in float32, as knobs are: up to 2 ** 24 every number is exact."""
+    engine, blocks, bad = aligned_zeros((), ENGINE), aligned_zeros(1, BLOCK), aligned_zeros(3, np.int64)
+    sets, knobs = aligned_zeros((3, SIZE), np.float64), aligned_zeros(SIZE, np.float32)
+    engine["settings"], engine["settings_size"], engine["settings_middle"] = address_of(sets), SIZE, 1
+    engine["blocks"], engine["block_count"] = address_of(blocks), 1
+    blocks["knobs"], blocks["knob_count"] = address_of(knobs), SIZE - 2
+    write, read = write_sets.from_python(), read_sets.from_python()
+    writer = threading.Thread(target=write, args=(address_of(engine), SETS))
+    reader = threading.Thread(target=read, args=(address_of(engine), SETS, address_of(bad)))
+    reader.start()
+    writer.start()
+    writer.join()
+    reader.join()
+    torn, old, came = bad.tolist()
+    assert (torn, old) == (0, 0)
+    assert 1 <= came <= SETS
+    assert knobs[1] == SETS
+
+
+def test_the_newest_settings_win_and_those_in_between_are_never_heard(chain_of):
+    deck = Deck(chain_of("[drive: ]"))
+    p = deck.chain.blocks[0].knobs
+    for value in (1, 2, 3, 4, 5, 40):
+        deck.switchboard.turn("drive", "drive", value)
+        deck.switchboard.post()
+    deck.play(1)
+    assert p["drive"] == 40
+    deck.play(1)
+    deck.switchboard.turn("drive", "drive", 10)
+    deck.play(1)
+    assert p["drive"] == 40  # not posted yet
+    deck.switchboard.post()
+    deck.play(1)
+    assert (p["drive"], p["tone"]) == (10, deck.switchboard.value("drive", "tone"))
+
+
+def test_a_turned_knob_sounds_in_the_end_as_if_it_had_always_stood_there(chain_of):
+    deck = Deck(chain_of("[drive: {drive: 6 dB}]"))
+    deck.play(10)
+    deck.switchboard.turn("drive", "drive", 20)
+    deck.switchboard.post()
+    heard = deck.play(200)
+    expected = render(chain_of("[drive: {drive: 20 dB}]"), guitar()[: 210 * FRAMES])[10 * FRAMES :]
+    assert np.abs(heard[6400:] - expected[6400:]).max() < 1e-4
+    assert np.abs(heard[:64] - expected[:64]).max() > 1e-2
+
+
+# -- bypass -----------------------------------------------------------------------------------------------------
+
+
+def shares(periods, rising):
+    """How much of the block is heard in each frame of so many periods, from the switch on."""
+    done = np.arange(1, periods * FRAMES + 1) / BYPASS_FRAMES
+    return np.clip(done if rising else 1 - done, 0, 1)
+
+
+@pytest.mark.parametrize("text", ["[drive: ]", "[split: {lanes: {a: , b: }, mix: {a: {pan: 50 %}}}, drive: ]"])
+def test_a_block_goes_and_comes_by_a_crossfade_with_what_goes_around_it(chain_of, text):
+    on, off = (render(chain_of(each), guitar()) for each in (text, text.replace("drive: ", "drive: {enabled: false}")))
+    deck = Deck(chain_of(text))
+    assert np.array_equal(deck.play(10), on[:640])
+    deck.switch("drive", False)
+    fade, after = deck.play(FADE_PERIODS + 1), slice(640, 640 + (FADE_PERIODS + 1) * FRAMES)
+    wet = shares(FADE_PERIODS + 1, rising=False).reshape((-1,) + (1,) * (on.ndim - 1))
+    assert np.abs(fade - (wet * on[after] + (1 - wet) * off[after])).max() < 1e-6
+    quiet = deck.play(20)
+    assert np.array_equal(quiet, off[after.stop : after.stop + 20 * FRAMES])
+    deck.switch("drive", True)
+    back = deck.play(20)
+    start = after.stop + 20 * FRAMES
+    wet = shares(20, rising=True).reshape(wet.shape[:0] + (-1,) + (1,) * (on.ndim - 1))
+    assert np.abs(back - (wet * on[start:][: len(back)] + (1 - wet) * off[start:][: len(back)]))[64:].max() < 0.05
+    assert np.abs(back[800:] - on[start:][800 : len(back)]).max() < 0.02
+
+
+def test_a_bypassed_block_costs_nothing_and_does_not_run(chain_of, monkeypatch):
+    @planted(state=[("calls", "i8")])
+    def counter(p, s, x, n):
+        s.calls += 1
+
+    monkeypatch.setitem(BLOCKS, "counter", counter)
+    deck = Deck(chain_of("[counter: ]"))
+    state = deck.chain._states[0][0]
+    deck.play(5)
+    deck.switch("counter", False)
+    deck.play(FADE_PERIODS)
+    calls = int(state["calls"])
+    deck.play(50)
+    assert state["calls"] == calls
+    rows = np.arange(deck.chain.engine["periods"] - 50, deck.chain.engine["periods"])
+    assert not deck.chain.spent["expected_ns"][rows].any()
+    deck.switch("counter", True)
+    deck.play(3)
+    assert state["calls"] == calls + 3
+
+
+def test_a_step_in_a_bypass_does_not_click_and_a_hard_switch_would(chain_of):
+    """A low tone through a block that inverts it: the largest step between two frames stays the tone's own."""
+    tone = (0.5 * np.sin(2 * math.pi * 100 / RATE_HZ * np.arange(20_000) + 1)).astype(np.float32)
+    deck = Deck(chain_of("[split: {lanes: {a: [drive: {drive: 0 dB}], b: [drive: {drive: 0 dB}]}}]"), tone)
+    deck.play(10)
+    deck.switch("a.drive", False)
+    deck.switch("b.drive", False)
+    heard = deck.play(30)
+    own = np.abs(np.diff(2 * tone)).max()
+    assert np.abs(np.diff(heard)).max() < 1.5 * own
+
+
+def test_an_echo_rings_out_after_a_bypass_and_then_costs_nothing(chain_of):
+    text = "[echo: {time: 50 ms, feedback: 50 %, mix: 50 %}]"
+    burst = guitar()
+    burst[3200:] = 0
+    deck = Deck(chain_of(text), burst, frames=80_000)
+    deck.performance._input[3200:] = 0
+    deck.play(50)
+    deck.switch("echo", False)
+    expected = render(chain_of(text), np.concatenate([burst[:3200], np.zeros(76_800, np.float32)]))
+    heard = deck.play(200)
+    assert np.abs(heard).max() > 0.01
+    settled = slice(3200 + BYPASS_FRAMES, 3200 + 200 * FRAMES)
+    assert np.abs(heard[BYPASS_FRAMES:] - expected[settled]).max() < 1e-4
+    record = deck.chain.block_records[0]
+    assert record["idle"] == 0
+    deck.play(int(record["tail"]) // FRAMES - 180)
+    assert record["idle"] == 1
+
+
+@pytest.mark.parametrize("frames", [5, 200])
+def test_a_bypassed_block_lags_as_much_as_it_did(chain_of, monkeypatch, frames):
+    @planted(state=[("past", "f4", (frames,)), ("at", "i8")], latency=frames)
+    def late(p, s, x, n):
+        for i in range(n):
+            x[i], s.past[s.at] = s.past[s.at], x[i]
+            s.at = (s.at + 1) % frames
+
+    monkeypatch.setitem(BLOCKS, "late", late)
+    deck = Deck(chain_of("[late: ]"))
+    heard = [deck.play(20)]
+    for enabled in (False, True):
+        deck.switch("late", enabled)
+        heard.append(deck.play(20))
+    heard, expected = np.concatenate(heard), np.concatenate([np.zeros(frames, np.float32), guitar()])
+    assert np.abs(heard - expected[: len(heard)])[: 40 * FRAMES].max() < 1e-6
+    resumed = 40 * FRAMES + BYPASS_FRAMES + frames
+    assert np.abs(heard - expected[: len(heard)])[resumed:].max() < 1e-6
+
+
+def test_a_neural_amp_comes_back_at_the_level_that_was_planned_meanwhile(chain_of):
+    """Exact again: what it hears is what it would have heard, had the time of its absence not been."""
+    amp = tiny_container(channels=(2, 4), taps=(3, 2, 5), dilations=(1, 30, 100), seed=3)
+    deck = Deck(chain_of("[nam: {model: amp.nam}]", amp=amp))
+    heard = [deck.play(20)]
+    deck.switch("nam", False)
+    heard.append(deck.play(FADE_PERIODS))
+    deck.play(30)
+    deck.switch("nam", True)
+    deck.play(FADE_PERIODS)
+    again = deck.play(20)
+    absent = slice((20 + FADE_PERIODS) * FRAMES, (50 + FADE_PERIODS) * FRAMES)
+    present = np.concatenate([guitar()[: absent.start], guitar()[absent.stop :]])
+    expected = render(chain_of("[nam: {model: amp.nam}]", amp=amp), present)
+    start = (20 + 2 * FADE_PERIODS) * FRAMES
+    assert np.abs(again - expected[start : start + len(again)]).max() < 1e-6
+
+
+# -- the stage --------------------------------------------------------------------------------------------------
+
+
+def announce(stage, chain, fade_frames, apart=0):
+    """As Session.load does."""
+    stage["next"], stage["fade_frames"], stage["faded"] = address_of(chain.engine), fade_frames, 0
+    stage["apart"], stage["posted"] = apart, stage["posted"] + 1
+
+
+@pytest.mark.parametrize("apart", [0, 1], ids=["together", "apart"])
+def test_one_chain_takes_the_place_of_another_by_a_crossfade(chain_of, apart):
+    gains = {name: f"[drive: {{drive: {db} dB}}]" for name, db in (("old", 3), ("new", 20))}
+    old, new = chain_of(gains["old"]), chain_of(gains["new"])
+    deck = Deck(old)
+    stage, before, length = deck.performance.stage, 10, 20 * FRAMES
+    heard = deck.play(before)
+    announce(stage, new, length, apart)
+    fade = deck.play(20)
+    assert stage["taken"] == stage["posted"] == 1
+    assert stage["engine"] == address_of(new.engine)
+    rest = deck.play(30)
+    first = before * FRAMES
+    was = render(chain_of(gains["old"]), guitar())
+    joined = first + (length // 2 if apart else 0)
+    becomes = np.concatenate([np.zeros(joined, np.float32), render(chain_of(gains["new"]), guitar()[joined:])])
+    done = np.arange(1, length + 1) / length
+    out, come = (np.clip(1 - 2 * done, 0, 1), np.clip(2 * done - 1, 0, 1)) if apart else (1 - done, done)
+    expected = np.sqrt(out) * was[first : first + length] + np.sqrt(come) * becomes[first : first + length]
+    assert np.array_equal(heard, was[:first])
+    assert np.abs(fade - expected).max() < 1e-6
+    assert np.array_equal(rest, becomes[first + length : first + length + len(rest)])
+    played = [int(chain.engine["periods"]) for chain in (old, new)]
+    assert played == ([20, 40] if apart else [30, 50])
+
+
+def test_mono_and_stereo_chains_may_take_each_others_place(chain_of):
+    mono, stereo = "[drive: ]", "[split: {lanes: {a: [drive: ], b: }, mix: {a: {pan: -100 %}, b: {pan: 100 %}}}]"
+    deck = Deck(chain_of(stereo))
+    deck.play(5)
+    announce(deck.performance.stage, chain_of(mono), 10 * FRAMES)
+    deck.play(10)
+    heard = deck.play(20)
+    expected = render(chain_of(mono), guitar()[5 * FRAMES :])[10 * FRAMES : 30 * FRAMES]
+    assert np.array_equal(heard, np.stack([expected, expected], axis=1))
+
+
+def test_a_stage_begins_whatever_drives_engines():
+    from chainrt.layout import CARD, PERFORMANCE
+
+    for record in (CARD, PERFORMANCE):
+        for name, (kind, offset) in STAGE.fields.items():
+            assert record.fields[name] == (kind, offset)
