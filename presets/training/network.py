@@ -455,19 +455,18 @@ def _start_layer(z, source, bias, mix, begin, end):
 
 
 _P0, _P1, _P2, _P3 = map(np.float32, TANH_P)
-_Q0, _Q1, _Q2, _Q3 = map(np.float32, TANH_Q)
+_Q0, _Q1, _Q2, _Q3, _Q4 = map(np.float32, TANH_Q)
 
 
 @njit(fastmath=True, error_model="numpy")
 def _tanh(row):
-    """In place, by the engine's rational function: tanh(x / 2) = a / b, so tanh(x) = 2ab / (a^2 + b^2)."""
-    edge, two = np.float32(TANH_EDGE), np.float32(2)
+    """In place, by the engine's rational function: x P(x^2) / Q(x^2)."""
+    edge = np.float32(TANH_EDGE)
     for t in range(row.shape[0]):
         x = min(max(row[t], -edge), edge)
         square = x * x
-        a = x * (((_P3 * square + _P2) * square + _P1) * square + _P0)
-        b = ((_Q3 * square + _Q2) * square + _Q1) * square + _Q0
-        row[t] = two * a * b / (a * a + b * b)
+        over = x * (((_P3 * square + _P2) * square + _P1) * square + _P0)
+        row[t] = over / ((((_Q4 * square + _Q3) * square + _Q2) * square + _Q1) * square + _Q0)
 
 
 @njit(fastmath=True, error_model="numpy")
