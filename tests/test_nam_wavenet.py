@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from models import saved, tiny_sliced, tiny_wavenet
+from models import container_of, saved, tiny_lstm, tiny_sliced, tiny_wavenet
 from naive import wavenet as twin
+from netplay import guitar, played
 from wavenets import FILM_OF, any_wavenet, layer_array, parsed, wavenet_of
 
 from chainrt.errors import ModelError
@@ -297,6 +298,23 @@ def test_a_fault_in_what_only_some_networks_have_is_told_with_its_path(tmp_path,
     (fault,) = caught.value.faults
     assert fault.path == (told or path)
     assert message in fault.message
+
+
+def test_a_container_conditions_at_its_full_size(tmp_path):
+    small, full = tiny_lstm(), wavenet_of(layer_array(2, head=(1, 1, True)), seed=8)
+    inner = container_of(small, container_of(small, full))
+    heard = guitar(300)
+    outer, expected = (
+        levels.load(saved(wavenet_of(layer_array(2), condition_dsp=one), tmp_path)).levels[-1].network
+        for one in (inner, full)
+    )
+    assert np.array_equal(played(outer, heard, (64, 7), 100), played(expected, heard, (64, 7), 100))
+    document = wavenet_of(layer_array(2), condition_dsp=inner)
+    path = "config.condition_dsp.config.submodels[1].model.config.submodels[1].model.sample_rate"
+    set_at(document, path, 44100)
+    with pytest.raises(ModelError) as caught:
+        levels.load(saved(document, tmp_path))
+    assert (caught.value.faults[0].path, "44100 Hz and 48000 Hz" in caught.value.faults[0].message) == (path, True)
 
 
 def test_conditions_of_conditions_of_conditions_end_somewhere(tmp_path):

@@ -104,13 +104,13 @@ def _submodels(document: file.Document) -> list[_Size]:
     """The networks in a container. The reference plays the first one with value < max_value, else the last one."""
     sizes, low = [], 0.0
     for node, high in _entries(document):
-        documents = _played(node)
+        documents = played(node)
         sizes.append(_Size(documents, architectures.parse(documents[-1]), (low + min(high, 1)) / 2))
         low = high
     return sizes
 
 
-def _played(node: file.Node) -> tuple[file.Document, ...]:
+def played(node: file.Node) -> tuple[file.Document, ...]:
     """The submodel at `node` and, while it is a container itself, its last submodel: the size at which it starts."""
     documents = [file.document(node)]
     while documents[-1].architecture == CONTAINER:

@@ -38,7 +38,7 @@ import numpy as np
 
 from . import activations
 from .activations import Activation
-from .file import Document, Node, document, shown
+from .file import Document, Node, shown
 
 MAX_CHANNELS = 256
 MAX_LAYERS = 1000
@@ -336,21 +336,24 @@ class _Weights:
 
 
 def _condition(outer: Document) -> Any:
-    """The network that makes the condition, or None."""
-    from .architectures import ARCHITECTURES  # which has this module in it
+    """The network that makes the condition, or None. Of a container it is its full size, as in the reference."""
+    from . import architectures as every  # which has this module in it, as the next one has
+    from .levels import played
 
     node = outer.config.get("condition_dsp")
     if node.value is None:
         return None
     if node.path.count("condition_dsp") > MAX_NESTING:
         raise node.fault(f"is the condition of a condition and so on, more than {MAX_NESTING} deep")
-    inner = document(node, architectures=tuple(ARCHITECTURES))
-    if inner.sample_rate != outer.sample_rate:
-        told = " and ".join("none" if one is None else f"{one:g} Hz" for one in (inner.sample_rate, outer.sample_rate))
-        raise node.get("sample_rate").fault(f"differs from that of the network around it: {told}")
-    if inner.architecture == "WaveNet":
-        return parse(inner, MAX_CHANNELS)
-    return ARCHITECTURES[inner.architecture].parse(inner)
+    first, *others = played(node)
+    for inner in (first, *(one for one in others if one.sample_rate)):
+        if inner.sample_rate != outer.sample_rate:
+            rates = (inner.sample_rate, outer.sample_rate)
+            told = " and ".join("none" if one is None else f"{one:g} Hz" for one in rates)
+            raise inner.node.get("sample_rate").fault(f"differs from that of the network around it: {told}")
+    if first.architecture == "WaveNet":
+        return parse(first, MAX_CHANNELS)
+    return every.parse([first, *others][-1])  # a container has one output
 
 
 def _array(node: Node, weights: _Weights, before: LayerArray | None, condition_size: int) -> LayerArray:
