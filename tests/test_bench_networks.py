@@ -50,7 +50,7 @@ def test_the_page_shows_ours_the_rival_and_the_ratio_of_each_round(figures):
     lite = figures["networks"][0]
     lite["times"]["chainrt"]["64"], lite["times"]["Other"]["64"] = [30.0, 60.0], [100.0, 300.0]
     page = networks.section(figures)
-    assert "| 45 (30) |" in page
+    assert "| 45 (30) |" in page  # median (fastest)
     assert "| 200 (100) |" in page
     assert "| 0.25 (0.23-0.28) |" in page
     assert page.splitlines()[-1] == "| tiny Full | - | - | - | - | - | - |"
