@@ -8,6 +8,7 @@ Without models it takes the two levels of presets/models/glass.nam, which have e
 the cost is the architecture's, not the weights'. In every round each cell is timed once, ours and every rival's one
 right after the other, so that a noisy neighbour hits all alike; what counts is the ratio within a round. The best
 possible time is measured too: how many multiply-adds one core can do with its vectors if nothing has to be fetched.
+On a busy machine run it as `chrt -f 20 python bench/networks.py`: long calls would be interrupted, short ones not.
 
 A rival is any program that answers these lines on its standard input with one line each on its standard output:
 
@@ -254,11 +255,18 @@ def measure(paths: dict[str, Path], rivals: dict[str, str], rounds: int) -> dict
         "machine": f"{processor()}, {os.cpu_count()} cores, vectors of {machine()[0]} floats",
         "date": date.today().isoformat(),
         "commit": commit(),
-        "command": "python bench/networks.py" + "".join(f" --rival '{name}=...'" for name in rivals),
+        "command": ("chrt -f 20 " if is_real_time() else "")
+        + "python bench/networks.py"
+        + "".join(f" --rival '{name}=...'" for name in rivals),
         "rounds": rounds,
         "multiply_adds_per_ns": multiply_adds_per_ns(),
         "networks": measured,
     }
+
+
+def is_real_time() -> bool:
+    """Whether nothing of ordinary priority interrupts this program."""
+    return hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)
 
 
 def processor() -> str:
@@ -299,7 +307,7 @@ def section(figures: dict) -> str:
         f"{figures['machine']}; {figures['date']}; commit {figures['commit']}; `{figures['command']}`; "
         f"{figures['rounds']} rounds of {CALLS} calls, all cells interleaved on one core. "
         f"One core does at most {peak:.1f} multiply-adds a nanosecond (measured).",
-        f"Nanoseconds a sample, {OURS}: median over the rounds and, in brackets, the fastest round. Of peak: the fastest.",
+        f"Nanoseconds a sample, {OURS}: median over the rounds, in brackets the fastest; its share of the peak.",
         grid(["network", "multiply-adds", *head, f"of peak at {main}"], ours),
     ]
     for name in engines[1:]:
