@@ -8,28 +8,27 @@ Rules kept here:
   to lie evenly below its largest.
 """
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path as FilePath
 
 import numpy as np
-import soundfile
 
-from . import tables
+from . import tables, typical
 from .block import BLOCKS, Level, Settings
 from .calibrate import BEST_DB, fidelity_table
 from .chain import Chain, ChainBlock, plan_blocks
+from .devices import Device
 from .engine import FADE_FRAMES
-from .fit import FitBlock, FitLevel
+from .fit import Bench, FitBlock, FitLevel, truest
 from .preset import BlockSpec, Preset, Slim, Split
 from .riff import riff
 from .scheduler.paths import Lanes, Path
+from .scheduler.resident import Residents, residents
 
 FRAMES = 64  # at which fidelity is measured; it is the same at any
 A2_LITE_ESR = 0.0062  # median over many amps, as published for the smallest official A2 (about that of A1)
-TYPICAL_TAPS = 2048
 FLOAT_BYTES = 4
 
 Tell = Callable[[int, int, str], None]
@@ -54,6 +53,28 @@ def fit_blocks(
         )
         made.append(_fit_block(block, levels, channels[index], frames))
     return made, path
+
+
+def keep_in_memory(
+    preset: Preset,
+    blocks: list[ChainBlock],
+    rate: float,
+    frames: int,
+    limit: float,
+    device: Device | None = None,
+    budget: float | None = None,
+    tell: Tell | None = None,
+) -> tuple[list[ChainBlock], Residents]:
+    """The blocks of a preset with only those levels allowed that stay in `limit` bytes, and what stays.
+
+    On a device the best plan within the budget is kept; without one, what sounds best.
+    """
+    known, path = fit_blocks(preset, rate, frames, tell, blocks)
+    if device:
+        kept = Bench(known, path, device, frames, rate, budget, limit).fit().memory
+    else:
+        kept = residents([block.sizes for block in known], [block.allowed for block in known], limit, truest(known))
+    return [replace(block, allowed=levels) for block, levels in zip(blocks, kept.kept, strict=True)], kept
 
 
 def _fit_block(block: ChainBlock, levels: tuple[FitLevel, ...], channels: int, frames: int) -> FitBlock:
@@ -131,7 +152,7 @@ def _made_shelf(rate: float, frames: int) -> dict[str, FitBlock]:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind, declared in sorted(BLOCKS.items()):
-            files = _typical_files(FilePath(folder), [file.name for file in declared.files], rate)
+            files = typical.files(FilePath(folder), declared, rate)
             if files is not None:
                 knobs, levels = declared.build(Settings({}, files, rate))
                 spec = BlockSpec(kind, kind, {}, files, Slim(), 1.0, True, 1, kind)
@@ -147,23 +168,6 @@ def added(path: str, rate: float, frames: int, tell: Tell | None = None) -> FitB
     preset = Preset(file, file.stem, None, (), (spec,))
     (block,), _ = fit_blocks(preset, rate, frames, tell)
     return replace(block, id=file.stem)
-
-
-def _typical_files(folder: FilePath, names: list[str], rate: float) -> dict | None:
-    """Files for a block that needs some; None for one that nothing is known of."""
-    made = {}
-    for name in names:
-        if name == "model":
-            from .devices.measuring import a2_like
-
-            made[name] = folder / "a2.nam"
-            made[name].write_text(json.dumps(a2_like() | {"sample_rate": rate}), "utf-8")
-        elif name == "ir":
-            made[name] = folder / "ir.wav"
-            soundfile.write(made[name], np.full(TYPICAL_TAPS, 0.01, np.float32), int(rate), subtype="FLOAT")
-        else:
-            return None
-    return made
 
 
 def _typical(block: ChainBlock, frames: int) -> FitBlock:

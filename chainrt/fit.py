@@ -11,13 +11,13 @@ Rules kept here:
 * An added amp stands at the beginning of the chain, anything else at its end, where it hears both channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from .devices import Device, least_sure
+from .devices import Device
 from .scheduler.paths import Frontier, Lanes, Path, frontier, time_ns
 from .scheduler.resident import Residents, Sizes, Solved, residents
 
@@ -247,9 +247,18 @@ class Bench:
         return (float(self.frontier().cost_ns[0]) + self._fixed_ns) / self.deadline_ns
 
 
-def least_sure_basis(fit: Fit) -> str:
-    """How sure the costs of a fit are."""
-    return least_sure(fit.bases) if fit.bases else "measured"
+def truest(blocks: Sequence[FitBlock]) -> Callable[[Sequence[Sequence[int]]], Solved]:
+    """What sounds best where time is no object: for scheduler.resident."""
+
+    def solve(allowed: Sequence[Sequence[int]]) -> Solved:
+        levels = tuple(
+            max(options, key=lambda level, block=block: block.levels[level].fidelity_db)
+            for block, options in zip(blocks, allowed, strict=True)
+        )
+        pairs = zip(blocks, levels, strict=True)
+        return Solved(levels, sum(block.priority * block.levels[level].fidelity_db for block, level in pairs))
+
+    return solve
 
 
 def _names(name: str):

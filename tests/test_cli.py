@@ -361,7 +361,7 @@ def test_profiles_are_those_that_device_takes(folder, capsys):
 
 OPTIONS = {
     "run": "PRESET --input --riff --output --seconds --period --rate --budget --policy --force --fail-on-miss --json "
-    "--no-view --in --out --host --simulate --device --load --periods --seed",
+    "--no-view --memory --in --out --host --simulate --device --load --periods --seed",
     "render": "PRESET IN.wav OUT.wav --period --rate --slim",
     "check": "PRESET --rate",
     "calibrate": "PRESET --rate --rounds --json",

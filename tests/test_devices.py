@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models import tiny_container
 from pedalboards import chainrt
 
-from chainrt import devices
+from chainrt import devices, typical
 from chainrt.block import BLOCKS, FAMILIES, Level
 from chainrt.chain import Chain
 from chainrt.devices import measuring, reading
@@ -282,6 +282,9 @@ def test_a_machine_is_measured_with_errors_written_and_read_back(tmp_path, capsy
         measured = device.prices.get(kind, ())
         assert all(point.basis == "measured" and point.error is not None for point in measured)
     assert {"gate", "drive", "network", "convolution", "effect"} <= set(device.prices)
+    works = [point.work for point in device.prices["cab"]]
+    assert len(works) > 1
+    assert works == sorted(works)
     assert "±" in answer.out
     assert chainrt(capsys, "device", "check", tmp_path / "mine.yaml").status == 0
 
@@ -304,7 +307,7 @@ def test_the_amp_that_is_played_has_the_shape_of_an_official_a2(tmp_path):
 
     from chainrt.nam import levels
 
-    lite, full = levels.load(saved(measuring.a2_like((3, 8)), tmp_path)).levels
+    lite, full = levels.load(saved(typical.a2_like((3, 8)), tmp_path)).levels
     assert [size.network.multiply_adds for size in (lite, full)] == [1731, 11776]
     assert full.network.receptive_field == 6347
 

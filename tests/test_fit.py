@@ -393,6 +393,21 @@ def test_memory_is_a_second_budget(folder, capsys):
     assert "--memory: '2 apples' is not an amount" in chainrt(capsys, "fit", DUAL_AMP, "--memory", "2 apples").err
 
 
+@pytest.mark.parametrize("clock", [["--device", "pi4", "--periods", "300"], ["--seconds", "0.2", "--host", "clock"]])
+def test_a_run_keeps_only_what_fits_in_memory_and_says_what_it_leaves_out(clock, folder, capsys):
+    known, _ = facts.fit_blocks(preset.load("preset.yaml"), 48_000, 64)
+    enough = sum(block.sizes.levels[0] for block in known) + 100
+    asked = ("run", "preset.yaml", *clock, "--budget", "90%", "--json", "run.json")
+    answer = chainrt(capsys, *asked, "--memory", enough)
+    assert answer.status == 0, answer.err
+    assert "left out: nam full" in answer.out
+    amp = json.loads((folder / "run.json").read_text())["blocks"][1]
+    assert (amp["level"], amp["level_share"]["full"]) == ("lite", 0)
+    none = chainrt(capsys, *asked, "--memory", "1024")
+    assert none.status == 1
+    assert "even the smallest levels do not fit" in none.out
+
+
 def test_a_warm_fit_compiles_and_plays_nothing(folder):
     """What takes long is not even asked for the second time."""
     run = [sys.executable, "-m", "chainrt", "fit", "preset.yaml", "--device", "pi4"]

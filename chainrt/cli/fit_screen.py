@@ -106,13 +106,7 @@ def _print_verdict(out: Console, bench: Bench, fit: Fit) -> None:
     out.print(f"{_bar(fit.load, bench.budget)} of the deadline, {bench.deadline_ns / 1000:,.0f} µs")
     if bench.device.cores_for_lanes > 1:
         out.print(f"lanes on {bench.device.cores_for_lanes} cores: the load is that of the busiest path")
-    gone = [
-        f"{block.id} {', '.join(block.levels[level].name for level in levels)}"
-        for block, levels in zip(bench.blocks, fit.memory.left_out, strict=True)
-        if levels
-    ]
-    told = f"; left out: {'; '.join(gone)}" if gone else ""
-    out.print(f"memory {_bytes(fit.memory.used)} of {_bytes(bench.memory)}{told}")
+    show.print_memory(out, bench.blocks, fit.memory, bench.memory)
 
 
 def _print_room(out: Console, could_add: Sequence[dict]) -> None:
@@ -128,7 +122,8 @@ def _print_advice(out: Console, bench: Bench, fit: Fit, before: str = "") -> Non
     """What it needs at least, and what to remove."""
     least = bench.least_load
     if not fit.memory.fits:
-        out.print(f"{before}even the smallest levels need {_bytes(fit.memory.used)} of memory")
+        needs, there = show.amount(fit.memory.used), show.amount(bench.memory)
+        out.print(f"{before}even the smallest levels need {needs} of memory; there are {there}")
     else:
         out.print(f"{before}even with everything at its smallest it needs {show.percent(least)}")
     enough = [one.id for one in bench.blocks if bench.without([one.id]).fit().fits != NO]
@@ -151,13 +146,6 @@ def _bar(share: float, budget: float | None = None) -> str:
     mark = min(BAR - 1, round(BAR * budget))
     cells[mark] = "│" if mark >= full else "┃"
     return "".join(cells)
-
-
-def _bytes(number: float) -> str:
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if number >= size:
-            return f"{number / size:,.1f} {unit}"
-    return f"{number:.0f} bytes"
 
 
 def _print_chain(out: Console, bench: Bench, fit: Fit) -> None:

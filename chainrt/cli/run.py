@@ -2,7 +2,7 @@
 
 import math
 
-from .. import audiofile, devices, preset, report
+from .. import audiofile, devices, facts, preset, report
 from ..board import make_board
 from ..calibrate import cost_table
 from ..chain import Chain, plan_blocks
@@ -30,6 +30,7 @@ def run(options) -> int:
     budget, frames = read(values.budget, options.budget), read(values.period, options.period)
     rate = read(values.rate, options.rate)
     policy = read(values.choice, "--policy", options.policy, POLICIES)
+    memory = read(values.memory, options.memory) if options.memory else None
     read(_only_together, options, is_virtual)
     seed = read(values.integer, "--seed", options.seed or "0", 0, 2**63 - 1) if is_virtual else None
     load = read(_load, options.load)
@@ -50,6 +51,11 @@ def run(options) -> int:
 
     out = show.console(to_stderr=options.json == "-")
     with show.compiling() as tell:
+        if memory:
+            blocks, kept = facts.keep_in_memory(board, blocks, rate, frames, memory, device, budget, tell)
+            show.print_memory(out, blocks, kept, memory)
+            if not kept.fits:
+                return 1
         made = make_board(
             board,
             rate,

@@ -113,6 +113,26 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def print_memory(out: Console, blocks, kept, limit: float) -> None:
+    """What stays in memory (scheduler.resident.Residents of these blocks), and what is left out."""
+    gone = [
+        f"{block.id} {', '.join(block.levels[level].name for level in levels)}"
+        for block, levels in zip(blocks, kept.left_out, strict=True)
+        if levels
+    ]
+    told = f"; left out: {'; '.join(gone)}" if gone else ""
+    enough = "" if kept.fits else "; even the smallest levels do not fit"
+    out.print(f"memory {amount(kept.used)} of {amount(limit)}{told}{enough}", style=None if kept.fits else "bold red")
+
+
+def amount(size: float) -> str:
+    """Bytes as people say them: "2.5 MiB"."""
+    for unit, unit_bytes in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= unit_bytes:
+            return f"{size / unit_bytes:,.1f} {unit}"
+    return f"{size:.0f} bytes"
+
+
 def sureness(device) -> str:
     """How sure a profile's figures are: "5 published, 4 derived, 3 estimated"."""
     return ", ".join(f"{len(names)} {basis}" for basis, names in device.figures_by_basis().items())

@@ -12,23 +12,23 @@ Rules kept here:
   network depend on its shape and not on what it has learned.
 """
 
-import json
 import os
 import platform
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import llvmlite.binding as llvm
 import numpy as np
 import psutil
-import soundfile
 
-from ..block import BLOCKS
+from .. import typical
+from ..block import BLOCKS, FAMILIES
 from ..chain import Chain, plan_blocks
 from ..compiled.native import cache_folder, cache_root
-from ..live import ask_for_priority
+from ..machine import ask_for_priority
 from ..performance import Performance
 from ..preset import load as load_preset
 from ..riff import riff
@@ -42,9 +42,6 @@ ROUND_SECONDS = 0.5
 USABLE_SHARE = 0.7
 IR_TAPS = (512, 2048)
 A2_CHANNELS = (2, 3, 4, 6, 8)  # official are 3 (Lite) and 8 (Full)
-A2_TAPS = (*[6] * 14, 15, 15, *[6] * 7)
-A2_DILATIONS = (*[1, 3, 7, 17, 41, 101, 239] * 2, 1, 13, 1, 3, 7, 17, 41, 101, 239)
-A2_HEAD_TAPS = 16
 
 
 def this_machine(tell: Callable[[int, int, str], None] | None = None) -> Device:
@@ -116,22 +113,26 @@ def _costs(long: "_Probe", short: "_Probe", source: str) -> dict[str, tuple[Poin
         (many_ns, error), (few_ns, _) = long.cost_ns(index, level), short.cost_ns(index, level)
         return Point(many_ns / FRAMES, "measured", source, error, work, _extra_frames(many_ns, few_ns))
 
-    found: dict[str, list[Point]] = {}
-    effects = []
+    families: dict[str, dict[float, Point]] = {family: {} for family in FAMILIES}
+    kinds: dict[str, dict[float, Point]] = {}
     for index, block in enumerate(long.chain.blocks):
-        kind = block.spec.kind
         for number, level in enumerate(block.levels):
-            if level.family == "effect":
-                made = point(index, number, None)
-                if len(block.levels) == 1:
-                    found[kind] = [made]
-                effects.append((level.work, made))
-            else:
-                found.setdefault(level.family, []).append(point(index, number, level.work))
-    work = float(np.mean([work for work, _ in effects]))
-    value, extra = (float(np.mean([getattr(p, name) for _, p in effects])) for name in ("value", "extra_frames"))
-    found["effect"] = [Point(value, "measured", f"mean of all effects; {source}", None, work, extra)]
-    return {name: tuple(sorted(points, key=lambda one: one.work or 0)) for name, points in found.items()}
+            made = point(index, number, level.work)
+            families[level.family][level.work] = made
+            if level.family != "network":
+                kinds.setdefault(block.spec.kind, {})[level.work] = made
+    found = {kind: _rising(points) for kind, points in kinds.items()}
+    found = {kind: points if len(points) > 1 else (replace(points[0], work=None),) for kind, points in found.items()}
+    effects = families.pop("effect")
+    work, value, extra = (
+        float(np.mean([getattr(one, name) for one in effects.values()])) for name in ("work", "value", "extra_frames")
+    )
+    found["effect"] = (Point(value, "measured", f"mean of all effects; {source}", None, work, extra),)
+    return found | {family: _rising(points) for family, points in families.items()}
+
+
+def _rising(points: dict[float, Point]) -> tuple[Point, ...]:
+    return tuple(points[work] for work in sorted(points))
 
 
 def _extra_frames(many_ns: float, few_ns: float) -> float:
@@ -222,62 +223,18 @@ def _middle(values: list[float]) -> tuple[float, float]:
 
 def _write_board(folder: Path) -> Path:
     """A preset of every kind of block, with the files they need, in this folder; its path."""
-    (folder / "a2.nam").write_text(json.dumps(a2_like(A2_CHANNELS)), "utf-8")
-    for taps in IR_TAPS:
-        noise = np.random.default_rng(0).standard_normal(taps) * 0.999 ** np.arange(taps) / 30
-        soundfile.write(folder / f"{taps}.wav", noise.astype(np.float32), RATE_HZ, subtype="FLOAT")
     lines = ["version: 1", "name: probe", "chain:"]
-    for kind, block in sorted(BLOCKS.items()):
-        files = [file.name for file in block.files]
-        if files == ["model"]:
-            lines.append(f"  - {kind}: {{model: a2.nam}}")
-        elif files == ["ir"]:
-            lines += [f"  - {kind}: {{id: {kind}{taps}, ir: {taps}.wav}}" for taps in IR_TAPS]
-        elif not files:
-            lines.append(f"  - {kind}")
+    is_stereo = {kind: block.channels == 2 and not block.linked for kind, block in BLOCKS.items()}
+    for kind in sorted(BLOCKS, key=lambda kind: (is_stereo[kind], kind)):  # so that the others hear one channel
+        declared = BLOCKS[kind]
+        for taps in IR_TAPS if any(file.name == "ir" for file in declared.files) else IR_TAPS[:1]:
+            files = typical.files(folder, declared, RATE_HZ, taps, A2_CHANNELS)
+            if files is not None:
+                settings = [f"id: {kind}{taps}", *(f"{name}: {path.name}" for name, path in files.items())]
+                lines.append(f"  - {kind}: {{{', '.join(settings)}}}")
     path = folder / "probe.yaml"
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
-
-
-def a2_like(widths=(3, 8)) -> dict:
-    """A .nam document: a container of networks with the layers of the official A2, with random weights."""
-    submodels = [
-        {"max_value": (index + 1) / len(widths), "model": _a2_network(width)} for index, width in enumerate(widths)
-    ]
-    return _document("SlimmableContainer", {"submodels": submodels}, [])
-
-
-def _a2_network(width: int) -> dict:
-    layers = len(A2_TAPS)
-    array = {
-        "input_size": 1,
-        "condition_size": 1,
-        "channels": width,
-        "bottleneck": width,
-        "kernel_sizes": list(A2_TAPS),
-        "dilations": list(A2_DILATIONS),
-        "activation": [{"type": "LeakyReLU", "negative_slope": 0.01}] * layers,
-        "gating_mode": ["none"] * layers,
-        "layer1x1": {"active": True, "groups": 1},
-        "head": {"out_channels": 1, "kernel_size": A2_HEAD_TAPS, "bias": True},
-    }
-    per_layer = sum(taps * width**2 + width + width + width**2 + width for taps in A2_TAPS)
-    count = width + per_layer + A2_HEAD_TAPS * width + 1
-    weights = np.random.default_rng(width).normal(0, 0.3 / width, count)
-    config = {"layers": [array], "head": None, "head_scale": 0.02}
-    return _document("WaveNet", config, [round(float(weight), 6) for weight in weights] + [0.02])
-
-
-def _document(architecture: str, config: dict, weights: list[float]) -> dict:
-    return {
-        "version": "0.7.0",
-        "metadata": {"name": "probe"},
-        "architecture": architecture,
-        "config": config,
-        "weights": weights,
-        "sample_rate": RATE_HZ,
-    }
 
 
 # -- what the machine is --------------------------------------------------------------------------------------------

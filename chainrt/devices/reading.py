@@ -11,6 +11,7 @@
       network:                       # a family: points over multiply-adds a frame, rising
         - {work: 11776, value: 5833, basis: derived, source: ...}
       gate: {value: 30, extra_frames: 3, basis: measured, source: ..., error: 0.04}
+      cab: [...]                     # points, too, where a block has levels
     scaled_from: zen3                # another profile, for all that `costs` does not list, ...
     times: {value: 7, basis: ..., source: ...}   # ... and how much longer it takes here
 
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
-from yaml import Node
+from yaml import MappingNode, Node
 
 from ..block import BLOCKS, FAMILIES
 from ..errors import DeviceError
@@ -142,7 +143,7 @@ class _Reader(Reader):
         return {name: self.points(name, one, f"costs.{name}") for name, one in found.items()}
 
     def points(self, name: str, node: Node, path: str) -> tuple[Point, ...]:
-        if not is_family(name):
+        if not is_family(name) and isinstance(node, MappingNode):
             return (self.point(node, path, needs_work=False),)
         nodes = self.sequence(node, path)
         if not nodes:
@@ -215,7 +216,7 @@ def write(device: Device) -> str:
         **({"note": device.note} if device.note else {}),
         "figures": {name: _plain(one) for name, one in device.figures.items() if one is not OPTIONAL.get(name)},
         "costs": {
-            name: [_plain(point) for point in points] if is_family(name) else _plain(points[0])
+            name: [_plain(point) for point in points] if points[0].work is not None else _plain(points[0])
             for name, points in device.prices.items()
         },
     }
