@@ -46,7 +46,8 @@ def test_every_file_in_the_box_has_a_plan_and_they_are_small():
 
 def test_the_box_holds_every_kind_of_sound_and_of_file():
     containers = {plan.tone_type for plan in TRAINED.values() if plan.form == CONTAINER}
-    assert {"crunch", "overdrive", "fuzz"} <= containers
+    assert {"clean", "crunch", "hi_gain", "overdrive", "fuzz"} <= containers
+    assert len({plan.device for plan in TRAINED.values() if plan.form == CONTAINER}) >= 6
     assert any(plan.form == SLICED for plan in TRAINED.values())
     for name, plan in TRAINED.items():
         found = [len(levels.load(path).levels) for path in paths(name)]

@@ -95,10 +95,10 @@ def _pack(device, *steps):
 
 PLANS = {
     "linen": _container("linen", 2500, 1500),
-    "linen-a1": _pack("linen", 4000, 2200, 1500, 1200),
+    "linen-a1": _pack("linen", 1500, 1200, 800, 800),
     "glass": _container("glass", 10000, 7500),
     "rust": _container("rust", 4500, 3500),
-    "rust-sliced": _sliced("rust", 4000),
+    "rust-sliced": _sliced("rust", 1800),
     "brick": _sliced("brick", 18000),
     "brick-a2": _container("brick", 4500, 0, full_start="brick"),
     "cedar": _container("cedar", 2000, 1300),

@@ -257,7 +257,7 @@ def main():
     if not options.report:
         models = []
         for number, part in enumerate(plan.parts):
-            steps = max(1, round(part.steps * options.steps))
+            steps = math.ceil(part.steps * options.steps)
             training = Training(options.model, plan.device, number, part, steps)
             weights = training.run(report)
             models.append(part_model(options.model, plan, part, weights, training.cpu_seconds, steps))
