@@ -239,3 +239,40 @@ def test_pitch_of_a_scale_is_late_by_less_than_30_ms():
     x = np.concatenate([np.zeros(4800), sine(440, 9600)])
     heard = heard_of("pitch", x, shift=12, mix=100)
     assert np.argmax(np.abs(heard) > 0.3) - 4800 < 0.030 * RATE_HZ
+
+
+# -- looper ---------------------------------------------------------------------------------------------------------
+
+
+def test_looper_repeats_what_it_recorded_and_adds_what_is_played_over_it():
+    looper = BLOCKS["looper"]
+    p, levels = looper.build(Settings({}, {}, RATE_HZ))
+    state, silence = levels[0].new_state(), np.zeros(RATE_HZ)
+    first, second = sine(220, RATE_HZ, 0.3), sine(330, RATE_HZ, 0.2)
+    modes = looper.params[0].choices
+
+    def heard(mode, x):
+        p["mode"] = modes.index(mode)
+        return play(looper, p, state, x)
+
+    assert not heard("off", silence).any()
+    assert np.array_equal(heard("record", first), first.astype(np.float32))
+    settled = slice(3000, -1)
+    for _ in range(3):
+        assert heard("play", silence)[settled] == pytest.approx(first[settled], abs=1e-3)
+    assert heard("overdub", second)[settled] == pytest.approx((first + second)[settled], abs=1e-3)
+    assert heard("play", silence)[settled] == pytest.approx((first + second)[settled], abs=1e-3)
+    assert not heard("off", silence)[settled].any()
+    heard("record", second[: RATE_HZ // 2])
+    assert heard("play", silence)[3000:24000] == pytest.approx(second[3000:24000], abs=1e-3)
+
+
+def test_the_seam_of_a_loop_does_not_click():
+    looper = BLOCKS["looper"]
+    p, levels = looper.build(Settings({"mode": 1}, {}, RATE_HZ))
+    state, x = levels[0].new_state(), sine(220, 2 * RATE_HZ, 0.3)
+    play(looper, p, state, x[: RATE_HZ + 55])  # not a whole number of periods
+    p["mode"] = 2
+    heard = play(looper, p, state, np.concatenate([x[RATE_HZ + 55 : RATE_HZ + 3000], np.zeros(3 * RATE_HZ)]))
+    sharp = np.abs(np.diff(heard[4000:].astype(np.float64), 2))
+    assert sharp.max() < 10 * np.abs(np.diff(x, 2)).max()

@@ -1,13 +1,14 @@
 """Make the impulse responses in presets/irs: cabinets and a guitar's body that exist only here.
 
-What: an imagined open-backed 2x12 and a closed 4x12 with a dynamic microphone a hand's breadth off the cone's centre, a
-1x15 for a bass, the 4x12 again with two microphones at different places (stereo), and the wooden body of an acoustic
-guitar. Why synthetic: measured ones belong to somebody. Each is built as a magnitude response from parts that anyone can
-check against a data sheet, then given minimum phase, so it has no latency.
+What: an imagined open-backed 2x12 and a closed 4x12 with a dynamic microphone a hand's breadth off the cone's
+centre, a 1x15 for a bass, the 4x12 again with two microphones at different places (stereo), and the wooden body of
+an acoustic guitar. Why synthetic: measured ones belong to somebody. Each is built as a magnitude response from parts
+that anyone can check against a loudspeaker's data sheet, then given minimum phase, so it has no latency.
 
-The parts: a high-pass with a resonance (steeper for the closed boxes), bells (a scoop below 500 Hz, a presence peak where the cone breaks up), a steep roll-off,
-small narrow ripples (cone modes, seeded), and a comb from the floor's reflection. A guitar's body is bells only: the air
-in it near 100 Hz, its top near 200 Hz, then many modes of its plates.
+The parts: a high-pass with a resonance (an open baffle: no box behind the driver, and the back wave cancels below;
+steeper for the closed boxes), bells (a scoop below 500 Hz, a presence peak where the cone breaks up), a steep
+roll-off, small narrow ripples (cone modes, seeded), and a comb from the floor's reflection. A guitar's body is bells
+only: the air in it near 100 Hz, its top near 200 Hz, then many modes of its plates.
 
 Minimum phase from magnitude by the real cepstrum: A. V. Oppenheim and R. W. Schafer, "Discrete-Time Signal
 Processing", 3rd ed. 2010, section 13.5 (fold the cepstrum onto positive time).
