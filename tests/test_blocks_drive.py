@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from blockplay import RATE_HZ, play_with
+from blockplay import RATE_HZ, play, play_with
 from tones import aliases, db, one_pole, one_pole_response, phasor, sine
 
 import chainrt.blocks  # noqa: F401 - fills BLOCKS
+from chainrt.block import BLOCKS, Settings
+from chainrt.oversampling import LATENCY, hard_mean
 
 EPSILON = float(np.finfo(np.float32).eps)
 
@@ -54,3 +56,87 @@ def test_drive_aliases_less_than_the_naive_clipper(hz, better_db):
     heard = aliases(play_with("drive", x, drive=40, tone=8000, level=0), hz)
     naive = aliases(drive_twin(x, 40, 8000, antialiased=False), hz)
     assert heard < naive - better_db
+
+
+# -- distortion and fuzz --------------------------------------------------------------------------------------------
+
+
+def at_level(kind, number, x, **knobs):
+    """The signal through one level of a block, its latency taken out; float64."""
+    p, levels = BLOCKS[kind].build(Settings(knobs, {}, RATE_HZ))
+    padded = np.concatenate([x, np.zeros(LATENCY)])
+    return play(BLOCKS[kind], p, levels[number].new_state(), padded)[LATENCY:].astype(float)
+
+
+def test_the_mean_of_the_hard_clipper_is_what_many_points_along_the_line_give():
+    rng = np.random.default_rng(11)
+    ends = rng.uniform(-3, 3, (500, 2)).astype(np.float32)
+    ends[:50, 1] = ends[:50, 0] + rng.uniform(-1e-6, 1e-6, 50).astype(np.float32)
+    ends[50:100] *= 1e4
+    for a, b in ends:
+        line = np.clip(a + (float(b) - float(a)) * (np.arange(20000) + 0.5) / 20000, -1, 1)
+        assert hard_mean(a, b) == pytest.approx(line.mean(), abs=2e-4)
+
+
+@pytest.mark.parametrize("kind", ["distortion", "fuzz"])
+@pytest.mark.parametrize("hz", [200, 2000, 5000])
+def test_at_every_oversampling_factor_a_soft_tone_is_only_amplified_and_filtered(kind, hz):
+    gain_db = {"distortion": 24, "fuzz": 24}[kind]
+    knobs = {"distortion": {"drive": 24, "bass": 40}, "fuzz": {"fuzz": 24, "bias": 0, "sag": 0}}[kind]
+    filters = (1 - one_pole_response(40, hz)) * one_pole_response(12000, hz)
+    if kind == "fuzz":
+        filters *= 1 - one_pole_response(40, hz)
+    for number in range(3):
+        heard = at_level(kind, number, sine(hz, RATE_HZ, 1e-5), tone=12000, level=0, **knobs)[RATE_HZ // 2 :]
+        averaged = np.cos(np.pi * hz / (RATE_HZ * 2**number)) ** 2
+        expected = 1e-5 * 10 ** (gain_db / 20) * filters * averaged
+        assert phasor(heard, hz) * 1j == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["distortion", "fuzz"])
+@pytest.mark.parametrize(("hz", "most_db"), [(1249, (-37, -45, -46)), (3121, (-32, -41, -49)), (6007, (-28, -37, -48))])
+def test_the_more_oversampling_the_less_aliases(kind, hz, most_db):
+    knobs = {"distortion": {"drive": 40, "bass": 40}, "fuzz": {"fuzz": 40, "bias": 20, "sag": 0}}[kind]
+    for number in range(3):
+        heard = at_level(kind, number, sine(hz, 2 * RATE_HZ), tone=12000, level=0, **knobs)
+        assert aliases(heard, hz) < most_db[number]
+
+
+@pytest.mark.parametrize("kind", ["distortion", "fuzz"])
+def test_the_levels_play_the_same_and_more_so_the_larger_they_are(kind):
+    x = sine(220, RATE_HZ, 0.1) + sine(330, RATE_HZ, 0.1)
+    small, middle, full = (at_level(kind, number, x)[4800:] for number in range(3))
+    errors = [10 * np.log10(np.sum((level - full) ** 2) / np.sum(full**2)) for level in (small, middle)]
+    assert errors[0] < -25
+    assert errors[1] < -35
+
+
+def harmonics(heard, hz, count=5):
+    return np.array([abs(phasor(heard[-RATE_HZ:], k * hz)) for k in range(1, count + 1)])
+
+
+def test_distortion_makes_the_odd_harmonics_of_a_square_wave():
+    heard = at_level("distortion", 2, sine(110, 2 * RATE_HZ), drive=60, bass=40, tone=12000, level=0)
+    parts = harmonics(heard, 110)
+    assert parts[[0, 2, 4]] == pytest.approx(4 / np.pi / np.array([1, 3, 5]), rel=0.02)
+    assert parts[[1, 3]].max() < 1e-3
+
+
+def test_fuzz_makes_even_harmonics_as_its_bias_goes_up_and_gates_what_is_soft():
+    knobs = {"fuzz": 30, "sag": 0, "level": 0}
+    even = [harmonics(at_level("fuzz", 2, sine(110, 2 * RATE_HZ, 0.1), bias=b, **knobs), 110)[1] for b in (0, 20, 40)]
+    assert even[0] < 1e-4
+    assert even[0] < even[1] < even[2]
+    soft = sine(110, 2 * RATE_HZ, 0.003)
+    wide, gated = (np.abs(at_level("fuzz", 2, soft, bias=b, **knobs)[RATE_HZ:]).max() for b in (0, 60))
+    assert gated < 0.1 * wide
+
+
+def test_sag_shifts_the_bias_of_a_loud_note_and_leaves_a_soft_one():
+    def second_share(peak, sag):
+        parts = harmonics(at_level("fuzz", 2, sine(110, 2 * RATE_HZ, peak), fuzz=30, bias=0, sag=sag, level=0), 110)
+        return parts[1] / parts[0]
+
+    assert second_share(0.3, 0) < 1e-3
+    assert second_share(0.3, 60) > 0.05
+    assert second_share(0.0005, 60) < 0.04

@@ -39,6 +39,7 @@ SOURCES = (
     "dsp.py",
     "convolution.py",
     "filters.py",
+    "oversampling.py",
     "block.py",
     "layout.py",
     "engine/*.py",
