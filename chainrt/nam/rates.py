@@ -9,7 +9,7 @@
 
 How exact: a network bends the sound, which aliases at its own rate, so where its frames lie between those of the chain
 can be heard by a meter. Measured on the riff, against the output at the network's own rate: A2 captures differ by -38
-to -44 dB (error to signal) resampled and by -40 to -47 dB stretched; and they differ from themselves by -37 to -44 dB,
+to -51 dB (error to signal) resampled and by -40 to -47 dB stretched; and they differ from themselves by -37 to -44 dB,
 at their own rate, if the input comes half a frame later. An LSTM that hardly bends differs by -110 dB below 10 kHz.
 """
 
