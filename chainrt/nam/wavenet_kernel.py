@@ -98,7 +98,10 @@ def emit_layer(
 
 
 def convolve(emit: Emitter, channels, conditions, activation, layer, parts, source, here, condition, sums, frame, out):
-    """All taps, bias, condition and activation of one tile, into `out` and onto the head's sums."""
+    """All taps, bias, condition and activation of one tile, into `out` and onto the head's sums.
+
+    The bias comes last: it often is the largest number, and first it would have every later step rounded to its size.
+    """
     tile, vectors, numbers = tile_frames(channels), tile_vectors(channels), NUMBERS.get(activation, 0)
     reach = emit.times(layer["dilation"], emit.subtract(layer["taps"], 1))
     oldest = emit.wrap(emit.subtract(here, reach), source["size"])
