@@ -19,6 +19,8 @@ ARRIVED = 1e-7  # so near to its goal, in parts of it, a gain is as good as ther
         choice("polarity", "normal", "inverted", default="normal", help="inverted: what went up goes down"),
     ],
     state=[
+        ("knob", "f4"),  # dB of the last period, and ...
+        ("goal", "f8"),  # ... the linear gain that this is; 0: not computed yet
         ("level", "f8"),  # linear gain at the last frame
         ("turned", "f8"),  # 0: normal polarity, 2: inverted, at the last frame
     ],
@@ -26,15 +28,18 @@ ARRIVED = 1e-7  # so near to its goal, in parts of it, a gain is as good as ther
 )
 def gain(p, s, x, n):
     """Multiply x[0:n] by the gain in place."""
-    make_finite(x, n)
-    level_goal, turned_goal = linear(p.level), 2.0 * p.polarity
-    level, turned, glide = glide_from(s.level, level_goal), s.turned, smoothing(GLIDE_MS, p.rate)
+    if p.level != s.knob or s.goal == 0.0:
+        s.knob, s.goal = p.level, linear(p.level)
+    level_goal, turned_goal = s.goal, 2.0 * p.polarity
+    level, turned = glide_from(s.level, level_goal), s.turned
     if abs(level - level_goal) <= ARRIVED * level_goal and abs(turned - turned_goal) <= ARRIVED:
         level, turned = level_goal, turned_goal
-        factor = np.float32(level * (1.0 - turned))
-        for i in range(n):
-            x[i] *= factor
+        factor, most, nothing = np.float32(level * (1.0 - turned)), np.float32(1e6), np.float32(0.0)
+        for i in range(n):  # with make_finite in the same loop: it would cost as much as the gain
+            x[i] = factor * x[i] if -most < x[i] < most else nothing
     else:
+        make_finite(x, n)
+        glide = smoothing(GLIDE_MS, p.rate)
         for i in range(n):
             level += glide * (level_goal - level)
             turned += glide * (turned_goal - turned)

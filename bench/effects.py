@@ -1,0 +1,205 @@
+"""Microseconds a period of 64 frames for every effect, beside those of `pedalboard` (pip install pedalboard).
+
+    python bench/effects.py [--rounds 75] [--write bench/RESULTS.md]
+
+Both play the same 0.2 s of guitar from memory to memory, in calls of 64 frames, in compiled code: ours by a loop around
+the kernel that copies each period to where it is played, pedalboard by its own (`buffer_size=64`), which does the same.
+All are timed in turn, round after round, so that a noisy neighbour hits all alike; told are the median of the rounds
+and, in brackets, the fastest. The verdict compares round by round.
+"""
+
+import argparse
+import platform
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pedalboard
+import soundfile
+from numba import carray
+from results import write_section
+
+from chainrt.block import BLOCKS, Block, Settings
+from chainrt.chain import ChainBlock, compile_blocks, settled_state
+from chainrt.compiled.call import call4, call5
+from chainrt.compiled.denormals import flush_denormals, restore_denormals
+from chainrt.compiled.memory import pointer
+from chainrt.compiled.native import INTEGER, Native, address_of, aligned_zeros
+from chainrt.preset import BlockSpec, Slim
+from chainrt.riff import riff
+
+RATE_HZ = 48_000
+FRAMES = 64
+SECONDS = 0.2  # of guitar in each timing: short enough to be seldom interrupted
+ROOT = Path(__file__).resolve().parent.parent
+CABINET = ROOT / "presets" / "irs" / "open_back_2x12.wav"
+SIX_BANDS = (
+    *(pedalboard.HighpassFilter(80), pedalboard.LowShelfFilter(120, 3, 0.71), pedalboard.PeakFilter(400, 3, 1)),
+    *(pedalboard.PeakFilter(2500, 3, 1), pedalboard.HighShelfFilter(5000, 3, 0.71), pedalboard.LowpassFilter(12000)),
+)
+TEN_BANDS = [pedalboard.PeakFilter(31.25 * 2**band, 3, 1.0) for band in range(10)]
+DISTORTION = pedalboard.Distortion(36)
+RIVALS = {  # kind -> the knobs of ours, and the same in pedalboard
+    "gain": ({"level": 3}, pedalboard.Gain(3)),
+    "gate": ({"threshold": -50}, pedalboard.NoiseGate(-50, 10, 1, 120)),
+    "compressor": ({"threshold": -24}, pedalboard.Compressor(-24, 4, 10, 150)),
+    "limiter": ({"ceiling": -6}, pedalboard.Limiter(-6, 80)),
+    "drive": ({}, DISTORTION),
+    "distortion": ({}, DISTORTION),
+    "fuzz": ({}, DISTORTION),
+    "eq": ({"low_cut": 80, "low_gain": 3, "peak1_gain": 3, "peak2_gain": 3}, pedalboard.Pedalboard(list(SIX_BANDS))),
+    "graphic": ({"k1": 3}, pedalboard.Pedalboard(TEN_BANDS)),
+    "chorus": ({}, pedalboard.Chorus()),
+    "phaser": ({}, pedalboard.Phaser()),
+    "echo": ({}, pedalboard.Delay(0.38, 0.35, 0.25)),
+    "delay": ({}, pedalboard.Delay(0.4, 0.35, 0.3)),
+    "reverb": ({}, pedalboard.Reverb()),
+    "pitch": ({}, pedalboard.PitchShift(7)),
+    "cab": ({}, pedalboard.Convolution(str(CABINET))),
+    "stereo_cab": ({}, pedalboard.Convolution(str(CABINET))),
+}
+
+
+def _play(kernel, knobs, state, stereo, source, target, frames, calls):
+    """Play frames * calls frames from `source` to `target`, each two channels behind one another."""
+    floating = flush_denormals()
+    whole = frames * calls
+    for call in range(calls):
+        for channel in range(1 + stereo):
+            at = 4 * (channel * whole + call * frames)
+            fresh, plane = (
+                carray(pointer(source + at), frames, np.float32),
+                carray(pointer(target + at), frames, np.float32),
+            )
+            for i in range(frames):
+                plane[i] = fresh[i]
+        left = target + 4 * call * frames
+        if stereo == 1:
+            call5(kernel, knobs, state, left, left + 4 * whole, frames)
+        else:
+            call4(kernel, knobs, state, left, frames)
+    restore_denormals(floating)
+
+
+play_native = Native(_play, (INTEGER,) * 8, "bench_play")
+
+
+def two_microphones(folder: Path) -> Path:
+    """The cabinet once more, as a stereo file."""
+    samples, rate = soundfile.read(CABINET, dtype="float32")
+    soundfile.write(folder / "stereo.wav", np.stack([samples, samples[::-1]], axis=1), rate, subtype="FLOAT")
+    return folder / "stereo.wav"
+
+
+def alone(kind: str, values: dict) -> ChainBlock:
+    """One block outside a chain."""
+    declared = BLOCKS[kind]
+    with tempfile.TemporaryDirectory() as folder:
+        response = two_microphones(Path(folder)) if declared.channels == 2 else CABINET
+        return _built(declared, values, {file.name: response for file in declared.files if file.name == "ir"})
+
+
+def _built(declared: Block, values: dict, files: dict) -> ChainBlock:
+    kind = declared.kind
+    settings = Settings(values, files, RATE_HZ)
+    knobs, levels = declared.build(settings)
+    spec = BlockSpec(kind, kind, values, files, Slim(), 1.0, True, 1, kind)
+    return ChainBlock(
+        spec, declared, knobs, levels, tuple(range(len(levels))), settings.remarks, settings.when_compiled
+    )
+
+
+def ours(block: ChainBlock, level: int, guitar: np.ndarray) -> Callable[[], float]:
+    """A function that plays the guitar (2, frames) through one level and returns microseconds a period."""
+    state, target = settled_state(block, block.levels[level]), aligned_zeros(guitar.shape, np.float32)
+    run = play_native.from_python()
+    periods = guitar.shape[1] // FRAMES
+    stereo = int(block.declared.channels == 2)
+    addresses = (block.declared.native.address, address_of(block.knobs), address_of(state[0]))
+
+    def once() -> float:
+        began = time.perf_counter()
+        run(*addresses, stereo, address_of(guitar), address_of(target), FRAMES, periods)
+        return (time.perf_counter() - began) * 1e6 / periods
+
+    once.owned = (state, target)  # alive as long as the function
+    return once
+
+
+def theirs(plugin, channels: int, guitar: np.ndarray) -> Callable[[], float]:
+    """The same for pedalboard."""
+    samples, periods = np.ascontiguousarray(guitar[:channels]), guitar.shape[1] // FRAMES
+
+    def once() -> float:
+        began = time.perf_counter()
+        plugin.process(samples, RATE_HZ, buffer_size=FRAMES, reset=False)
+        return (time.perf_counter() - began) * 1e6 / periods
+
+    return once
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="microseconds a period of each effect, beside pedalboard")
+    parser.add_argument("--rounds", type=int, default=75)
+    parser.add_argument("--write", type=Path, metavar="PAGE.md", help="put the table into this page")
+    asked = parser.parse_args()
+    rounds = asked.rounds
+    frames = int(SECONDS * RATE_HZ) // FRAMES * FRAMES
+    guitar = aligned_zeros((2, frames), np.float32)
+    guitar[:] = riff(RATE_HZ)[:frames]
+    blocks = {kind: alone(kind, RIVALS.get(kind, ({},))[0]) for kind in sorted(BLOCKS) if kind not in ("nam", "looper")}
+    compile_blocks(list(blocks.values()))
+    rows = [(kind, level) for kind, block in blocks.items() for level in range(len(block.levels))]
+    mine = {row: ours(blocks[row[0]], row[1], guitar) for row in rows}
+    rivals = {
+        row: theirs(RIVALS[row[0]][1], blocks[row[0]].declared.channels, guitar) for row in rows if row[0] in RIVALS
+    }
+    times = {name: np.zeros((rounds, len(rows))) for name in ("ours", "theirs")}
+    for round_ in range(-2, rounds):  # the first two only warm up
+        for column, row in enumerate(rows):
+            times["ours"][round_, column] = mine[row]()
+            times["theirs"][round_, column] = rivals[row]() if row in rivals else np.nan
+    text = page(rows, blocks, times, rounds)
+    if asked.write:
+        write_section(asked.write, "effects", "Effects", text)
+    else:
+        print(text)
+
+
+def machine_name() -> str:
+    """The processor, as Linux tells it."""
+    info = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", info.read_text("utf-8")) if info.exists() else []
+    return f"{names[0]} ({len(names)} cores)" if names else platform.processor()
+
+
+def page(rows, blocks, times, rounds) -> str:
+    """The section as Markdown."""
+    lines = [
+        f"Microseconds a period of {FRAMES} frames at {RATE_HZ:,} Hz, one core of {machine_name()}, {date.today()};",
+        f"pedalboard {pedalboard.__version__}, {rounds} rounds. Median and, in brackets, the fastest round. The last",
+        "column is their time over ours in the same round, median and middle half: above 1, ours is quicker.",
+        "",
+        "| effect | channels | chainrt | pedalboard | theirs / ours |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for column, (kind, level) in enumerate(rows):
+        levels = blocks[kind].levels
+        name = kind if len(levels) == 1 else f"{kind} {levels[level].name}"
+        own, other = times["ours"][:, column], times["theirs"][:, column]
+        cells = [name, str(blocks[kind].declared.channels), f"{np.median(own):.2f} ({own.min():.2f})"]
+        if np.isnan(other).any():
+            cells += ["", ""]
+        else:
+            low, middle, high = np.percentile(other / own, (25, 50, 75))
+            cells += [f"{np.median(other):.2f} ({other.min():.2f})", f"{middle:.2f} ({low:.2f} to {high:.2f})"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
