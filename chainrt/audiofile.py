@@ -3,6 +3,7 @@
 Rules kept here:
 * Music is not converted behind the musician's back: another rate or a second channel is a fault that says what to do.
   An impulse response is no music but a description, so it is resampled, once, when it is loaded.
+* The same sound is written as the same bytes.
 * A file appears under its name only when it is whole; until then it lies beside it under a temporary name.
 """
 
@@ -100,11 +101,21 @@ def write(path: Path, samples: np.ndarray, rate: float) -> None:
         if path.is_dir():
             raise IsADirectoryError(None, "it is a folder")
         soundfile.write(unfinished, np.asarray(samples, np.float32), int(rate), format="WAV", subtype="FLOAT")
+        _forget_when(unfinished)
         os.replace(unfinished, path)
     except (soundfile.LibsndfileError, OSError) as reason:
         raise DeviceError(Fault(str(path), f"cannot be written ({_words(reason)})")) from None
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _forget_when(path: Path) -> None:
+    """Clear the time of writing, which libsndfile puts into the PEAK chunk: the same sound is the same bytes."""
+    with open(path, "r+b") as file:
+        peak = file.read(100).find(b"PEAK")
+        if peak >= 0:
+            file.seek(peak + 12)  # behind the chunk's name, size and version
+            file.write(bytes(4))
 
 
 def _words(reason: Exception) -> str:

@@ -8,10 +8,10 @@ from itertools import cycle
 import numba
 import numpy as np
 import pytest
-import soundfile
 from llvmlite import binding
 from models import saved, tiny_container
 
+from chainrt import audiofile
 from chainrt.block import BLOCKS, Block, Settings, block
 from chainrt.compiled.native import Native, address_of, aligned_zeros
 from chainrt.preset import Preset, load
@@ -35,7 +35,7 @@ def example_impulse_response(folder, frames=2600, channels=1):
     rng, decay = np.random.default_rng(5), np.exp(-5 * np.arange(frames) / frames)
     ir = rng.standard_normal((frames, channels)) * decay[:, None]
     path = folder / "example.wav"
-    soundfile.write(path, (ir / np.abs(ir).sum(axis=0)).astype(np.float32), RATE_HZ, subtype="FLOAT")
+    audiofile.write(path, ir / np.abs(ir).sum(axis=0), RATE_HZ)
     return path
 
 

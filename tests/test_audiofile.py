@@ -1,6 +1,7 @@
 """Audio files: what is read is what was written, and every fault says in one line what to do."""
 
 import os
+import time
 
 import numpy as np
 import pytest
@@ -109,3 +110,19 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path, noise, monkeypatch)
     assert "(No space left on device)" in fault_of(write, tmp_path / "a.wav", noise * 0, RATE_HZ)
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
     assert np.array_equal(read_mono(tmp_path / "a.wav", RATE_HZ), noise)
+
+
+def test_the_same_sound_is_the_same_bytes_whenever_it_is_written(tmp_path):
+    sound = np.linspace(-1, 1, 100)
+    write(tmp_path / "now.wav", sound, 48_000)
+    time.sleep(1.1)  # the header knows seconds
+    write(tmp_path / "later.wav", sound, 48_000)
+    assert (tmp_path / "now.wav").read_bytes() == (tmp_path / "later.wav").read_bytes()
+
+
+def test_a_response_is_scaled_when_it_is_resampled_so_that_it_sounds_the_same(tmp_path):
+    bell = np.hanning(101).astype(np.float32)
+    soundfile.write(tmp_path / "ir.wav", np.stack([bell, -bell], axis=1), 24_000, subtype="FLOAT")
+    response = audiofile.read_response(tmp_path / "ir.wav", 48_000, channels=2)
+    assert response.shape == (2, 202)
+    assert response.sum(axis=1) == pytest.approx([bell.sum(), -bell.sum()], rel=1e-3)  # its gain at 0 Hz
