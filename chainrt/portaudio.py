@@ -207,6 +207,7 @@ class SoundCard:
         self._stream = None
         self._publish = publish.from_python()
         self._is_on = self._is_looked_after = False
+        self._latency_s = 0.0, 0.0
         self._seen = (-1, 0.0)
 
     def _fill(self, chain: Chain, kept_frames: int, most_frames: int) -> None:
@@ -249,6 +250,8 @@ class SoundCard:
         except sounddevice.PortAudioError as error:
             self._close()
             raise DeviceError(Fault(self._output.name, self._complaint(error))) from None
+        latency = self._stream.latency
+        self._latency_s = latency if isinstance(latency, tuple) else (0.0, latency)
         self._seen = (-1, time.monotonic())
 
     def _compiled_stream(self, sounddevice: ModuleType, kind: str, settings: dict):
@@ -389,9 +392,8 @@ class SoundCard:
 
     @property
     def latency_s(self) -> tuple[float, float]:
-        """Seconds of input and of output latency, as the stream tells."""
-        latency = self._stream.latency if self._stream else 0.0
-        return latency if isinstance(latency, tuple) else (0.0, latency)
+        """Seconds of input and of output latency, as the stream told when it was opened."""
+        return self._latency_s
 
     @property
     def text(self) -> str:

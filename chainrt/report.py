@@ -30,6 +30,7 @@ def summary(chain: Chain, control: Control, model: ChainModel, *, clock: str, de
         "unavoidable_misses": int(engine["unavoidable"]),
         "longest_miss_run": int(engine["longest_miss_run"]),
         "lost_periods": meters.lost_periods,
+        "latency_frames": chain.latency,
         "load": {
             "mean": load(meters.load_ns.mean),
             "p50": load(meters.load_ns.quantile(0.50)),
@@ -54,6 +55,7 @@ def _block(block, meter: BlockMeter, changes: list[LevelChange], level: int) -> 
     return {
         "id": block.id,
         "kind": block.spec.kind,
+        "latency_frames": block.latency,
         "levels": list(names),
         "level": names[level],
         "level_share": {

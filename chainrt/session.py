@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from . import machine
 from .board import Board
 from .compiled.memory import peek, publish
 from .compiled.native import address_of
@@ -32,6 +33,7 @@ CROSSFADE_SECONDS = 0.05  # from one preset to another
 FITS = 0.9  # share of the deadline up to which two chains may play at once
 SHOWN_CHANGES = 100
 RECENT_SECONDS = 1.0
+PROCESSOR_SECONDS = 5.0  # between two looks at its frequency
 
 
 class Session:
@@ -53,6 +55,7 @@ class Session:
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._failure: BaseException | None = None
+        self._next_look, self._was_throttled = time.monotonic() + PROCESSOR_SECONDS, False
         self._thread = threading.Thread(target=self._control, name="control", daemon=True)
         self._peek, self._publish = peek.from_python(), publish.from_python()
 
@@ -249,6 +252,7 @@ class Session:
             while not self._ended.wait(TICK_SECONDS) and self.door.is_playing:
                 self._tick()
                 self.door.look_after()
+                self._watch_the_processor()
             self.door.stop()
             self._tick()
         except BaseException as failure:  # told by stop(), in the thread that can do something about it
@@ -261,6 +265,15 @@ class Session:
             if self._coming and self._peek(self._field("taken")) == self.door.stage["posted"]:
                 self.past.append(self.board)
                 self.board, self._coming = self._coming, None
+
+    def _watch_the_processor(self) -> None:
+        """Note it once when the processor is held back while the chain plays."""
+        if time.monotonic() < self._next_look or self._was_throttled:
+            return
+        self._next_look = time.monotonic() + PROCESSOR_SECONDS
+        if slow := machine.throttling():
+            self._was_throttled = True
+            self.door.notes.append(f"The processor runs at {slow} (@{self.time_s:.0f} s): heat, or saving power.")
 
     @property
     def _front(self) -> Board:

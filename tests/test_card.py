@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from blockplay import AN_ADDRESS, RATE_HZ, board, wrongs_of
+from blockplay import AN_ADDRESS, MAY_RAISE, RATE_HZ, board, wrongs_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -245,6 +245,23 @@ def test_swallowed_periods_are_misses_and_unavoidable_unless_the_engine_was_stil
         told = int(engine["unavoidable"]) - unavoidable
         assert told == (0 if avoidable else note["swallowed"]) + note["unavoidable"]
         assert engine["longest_miss_run"] >= 3
+
+
+def _allocates(source, target, frames, time, flags, card):
+    card.done = np.zeros(int(frames)).size
+    return 0
+
+
+def _raises(source, target, frames, time, flags, card):
+    if frames > card.frames:
+        raise ValueError("too long a callback")
+    return 0
+
+
+@pytest.mark.parametrize(("offender", "seen"), [(_allocates, "NRT"), (_raises, MAY_RAISE)])
+def test_a_callback_that_allocates_or_may_raise_is_caught(offender, seen):
+    wrongs = wrongs_of(Native(offender, callback.arguments, returns=callback.returns))
+    assert any(seen in wrong for wrong in wrongs)
 
 
 def test_the_callback_calls_nothing_but_arithmetic_the_clock_its_thread_and_blocks_by_address():

@@ -106,6 +106,7 @@ def test_the_report_has_the_keys_and_kinds_that_scripts_rely_on(folder, capsys):
         "unavoidable_misses": int,
         "longest_miss_run": int,
         "lost_periods": int,
+        "latency_frames": int,
         "load": dict,
         "utility": NUMBER,
         "level_changes": int,

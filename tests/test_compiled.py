@@ -275,8 +275,8 @@ class Ring:
         self.addresses = tuple(map(address_of, (self.words, self.posted, self.taken)))
 
 
-def test_three_million_messages_between_two_threads_arrive_whole_and_in_order():
-    ring, messages = Ring(), 3_000_000
+def test_ten_million_messages_between_two_threads_arrive_whole_and_in_order():
+    ring, messages = Ring(), 10_000_000
     run_producer, run_consumer = produce.from_python(), consume.from_python()
     producer = threading.Thread(target=lambda: run_producer(*ring.addresses, messages))
     producer.start()

@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from numba import carray
 
 from chainrt.block import BLOCKS
 from chainrt.chain import Chain
-from chainrt.compiled.memory import address, exchange, load_acquire, pointer
+from chainrt.compiled.clock import now_ns, sleep_ns
+from chainrt.compiled.memory import address, exchange, load_acquire, pointer, store_release
 from chainrt.compiled.native import INTEGER, Native, address_of, aligned_zeros
 from chainrt.engine import BYPASS_FRAMES
-from chainrt.engine.mail import take_settings
+from chainrt.engine.mail import take_plan, take_settings
 from chainrt.layout import BLOCK, ENGINE, FRESH, STAGE
 from chainrt.performance import Performance
 from chainrt.render import render
@@ -56,27 +58,32 @@ class Deck:
 
 # -- the triple buffer ------------------------------------------------------------------------------------------
 
-SETS = 10_000_000
+MOST = 2**24  # messages: so far float32, as knobs are, counts exactly
+STRESS_NS = 3_000_000_000  # for so long, on a machine that is busy with something else, too
 SIZE = 8
 
 
-def _write_sets(engine, sets):
-    """Pass sets that hold one number each, SIZE times, as Switchboard.post does."""
-    back = 2
-    for number in range(1, sets + 1):
+def _write_sets(engine, until):
+    """Pass sets that hold one number each, SIZE times, as Switchboard.post does. Returns the last number."""
+    back, number = 2, 0
+    while number < MOST and now_ns() < until:
+        number += 1
         numbers = carray(pointer(engine.settings + back * SIZE * 8), SIZE, np.float64)
         for i in range(SIZE):
             numbers[i] = number
         back = exchange(address(engine) + MIDDLE, back | FRESH) & ~FRESH
+    store_release(address(engine) + POSTED, number)
+    return number
 
 
-def _read_sets(engine, last, bad):
+def _read_sets(engine, bad):
     """Take sets until the last one has come; bad: how many were torn, how many older than one before, how many came."""
     faults = carray(pointer(bad), 3, np.int64)
     blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
     knobs = carray(pointer(blocks[0].knobs), SIZE, np.float32)
-    seen = 0.0
-    while seen < last:
+    seen, last = 0.0, 0
+    while last == 0 or seen < last:
+        last = load_acquire(address(engine) + POSTED)
         if load_acquire(address(engine) + MIDDLE) & FRESH == 0:
             continue
         take_settings(engine, blocks)
@@ -91,28 +98,93 @@ def _read_sets(engine, last, bad):
 
 
 MIDDLE = ENGINE.fields["settings_middle"][1]
-write_sets = Native(_write_sets, (ENGINE, INTEGER), "write_sets")
-read_sets = Native(_read_sets, (ENGINE, INTEGER, INTEGER), "read_sets")
+TAKEN, POSTED = ENGINE.fields["taken"][1], ENGINE.fields["posted"][1]
+write_sets = Native(_write_sets, (ENGINE, INTEGER), "write_sets", returns=INTEGER)
+read_sets = Native(_read_sets, (ENGINE, INTEGER), "read_sets")
 
 
-def test_ten_million_sets_of_settings_are_never_torn_and_the_newest_one_arrives():
-    """Counted in float32, as knobs are: up to 2 ** 24 every number is exact."""
+def in_two_threads(write, read):
+    """What both return. The reader is started first."""
+    answers = {}
+    threads = [threading.Thread(target=lambda: answers.update(read=read()))]
+    threads.append(threading.Thread(target=lambda: answers.update(write=write())))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers["write"], answers["read"]
+
+
+def test_millions_of_sets_of_settings_are_never_torn_and_the_newest_one_arrives():
     engine, blocks, bad = aligned_zeros((), ENGINE), aligned_zeros(1, BLOCK), aligned_zeros(3, np.int64)
     sets, knobs = aligned_zeros((3, SIZE), np.float64), aligned_zeros(SIZE, np.float32)
     engine["settings"], engine["settings_size"], engine["settings_middle"] = address_of(sets), SIZE, 1
     engine["blocks"], engine["block_count"] = address_of(blocks), 1
     blocks["knobs"], blocks["knob_count"] = address_of(knobs), SIZE - 2
     write, read = write_sets.from_python(), read_sets.from_python()
-    writer = threading.Thread(target=write, args=(address_of(engine), SETS))
-    reader = threading.Thread(target=read, args=(address_of(engine), SETS, address_of(bad)))
-    reader.start()
-    writer.start()
-    writer.join()
-    reader.join()
+    end = time.monotonic_ns() + STRESS_NS
+    written, _ = in_two_threads(
+        lambda: write(address_of(engine), end), lambda: read(address_of(engine), address_of(bad))
+    )
     torn, old, came = bad.tolist()
     assert (torn, old) == (0, 0)
-    assert 1 <= came <= SETS
-    assert knobs[1] == SETS
+    assert 1 <= came <= written
+    assert written > 10_000
+    assert knobs[1] == written
+
+
+PLANNED, LAST = 4, -1
+
+
+def _write_plans(engine, until):
+    """Post one plan after the other, each when the one before was taken, as Control does. Returns how many."""
+    mail = carray(pointer(engine.mail), 3 * PLANNED, np.int64)
+    number = posted = 0
+    while number != LAST:
+        spins = 0
+        while load_acquire(address(engine) + TAKEN) != posted:
+            spins += 1
+            if spins > 200:
+                sleep_ns(1000)
+        number = posted + 1 if posted < MOST and now_ns() < until else LAST
+        for i in range(3 * PLANNED):
+            mail[i] = number
+        posted += 1
+        store_release(address(engine) + POSTED, posted)
+    return posted
+
+
+def _read_plans(engine):
+    """Take plans until the last one has come; returns how many were torn or did not follow the one before."""
+    blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
+    bad = seen = spins = 0
+    while seen != LAST:
+        take_plan(engine, blocks)
+        spins = spins + 1 if blocks[0].wanted == seen else 0
+        if spins > 200:
+            sleep_ns(1000)
+        number = blocks[0].wanted
+        for index in range(PLANNED):
+            block = blocks[index]
+            bad += block.wanted != number or block.warm != number or block.replay != number
+        bad += number != seen and number != seen + 1 and number != LAST
+        seen = number
+    return bad
+
+
+write_plans = Native(_write_plans, (ENGINE, INTEGER), "write_plans", returns=INTEGER)
+read_plans = Native(_read_plans, (ENGINE,), "read_plans", returns=INTEGER)
+
+
+def test_millions_of_plans_arrive_whole_each_and_in_order():
+    engine, blocks, mail = aligned_zeros((), ENGINE), aligned_zeros(PLANNED, BLOCK), aligned_zeros(99, np.int64)
+    engine["mail"], engine["blocks"], engine["block_count"] = address_of(mail), address_of(blocks), PLANNED
+    write, read = write_plans.from_python(), read_plans.from_python()
+    end = time.monotonic_ns() + STRESS_NS
+    posted, bad = in_two_threads(lambda: write(address_of(engine), end), lambda: read(address_of(engine)))
+    assert bad == 0
+    assert posted > 10_000
+    assert engine["taken"] == posted
 
 
 def test_the_newest_settings_win_and_those_in_between_are_never_heard(chain_of):

@@ -6,6 +6,7 @@ What is asked of a live stream is that it plays, not that it is never late: that
 import inspect
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -244,6 +245,9 @@ def test_run_plays_live_where_there_is_a_card_until_control_c(jack, tmp_path):
     answer = json.loads((tmp_path / "report.json").read_text())
     assert (answer["clock"], answer["device"]) == ("audio", "JACK Audio Connection Kit: system -> system")
     assert answer["periods"] > 0
+    assert answer["card"]["without_input"] == 0
+    assert 0 < answer["card"]["output_latency_ms"] < 100
+    assert re.search(r"^latency [0-9.]+ ms: input [0-9.]+, chain 0.0, output [0-9.]+$", out, re.MULTILINE)
 
 
 def test_a_card_that_goes_away_ends_the_program_with_the_report_and_the_reason(tmp_path):

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from blockplay import RATE_HZ, board
 from models import tiny_container
 
 from chainrt import machine, preset
+from chainrt import session as session_module
 from chainrt.block import BLOCKS
 from chainrt.board import Board
 from chainrt.chain import Chain, CostTable
@@ -149,6 +151,37 @@ def test_ctrl_c_stops_the_sound_and_its_threads_and_is_passed_on(chain_of):
 class Broken(Fixed):
     def decide(self, time_s, seen):
         raise ZeroDivisionError
+
+
+def test_a_processor_that_is_held_back_is_told_once(chain_of, monkeypatch):
+    monkeypatch.setattr(machine, "throttling", lambda: "1,500 of 2,400 MHz")
+    monkeypatch.setattr(session_module, "PROCESSOR_SECONDS", 0.05)
+    session = by_the_clock(chain_of(), RATE_HZ // FRAMES // 3, keep=False)
+    session.play()
+    told = [note for note in session.snapshot().notes if "1,500 of 2,400 MHz" in note]
+    assert len(told) == 1
+    assert told[0].startswith("The processor runs at")
+
+
+@pytest.mark.parametrize(("now", "told"), [(2400, None), (1900, None), (1500, "1,500 of 2,400 MHz")])
+def test_a_processor_is_held_back_well_below_its_highest_frequency(now, told, monkeypatch):
+    monkeypatch.setattr(machine.psutil, "cpu_freq", lambda: SimpleNamespace(current=now, min=600, max=2400))
+    assert machine.throttling() == told
+    monkeypatch.setattr(machine.psutil, "cpu_freq", lambda: None)  # a container is not told
+    assert machine.throttling() is None
+
+
+def test_a_saving_governor_is_told_with_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "GOVERNOR", tmp_path / "governor")
+    monkeypatch.setattr(machine, "ask_for_priority", lambda thread: True)
+    monkeypatch.setattr(machine, "keep_memory", lambda: True)
+    assert machine.prepare() == []
+    (tmp_path / "governor").write_text("performance\n")
+    assert machine.prepare() == []
+    (tmp_path / "governor").write_text("powersave\n")
+    (advice,) = machine.prepare()
+    assert "'powersave'" in advice
+    assert "cpupower frequency-set -g performance" in advice
 
 
 def test_a_fault_in_the_control_thread_ends_the_session_and_is_told_where_it_can_be_heard(chain_of):

@@ -88,6 +88,26 @@ def open_door(route: Route, board: Board, keep: bool) -> Door:
     )
 
 
+def told_by(session: Session) -> dict:
+    """What only a session knows: of all presets that it played, and of its sound card."""
+    seen = session.snapshot()
+    answer = {
+        "periods": seen.periods,
+        "misses": seen.misses,
+        "unavoidable_misses": seen.unavoidable,
+        "longest_miss_run": seen.longest_miss_run,
+        "lost_periods": seen.lost_periods,
+    }
+    if isinstance(session.door, portaudio.SoundCard):
+        into, out_of = session.door.latency_s
+        answer["card"] = {
+            **session.door.flags,
+            "input_latency_ms": round(1000 * into, 3),
+            "output_latency_ms": round(1000 * out_of, 3),
+        }
+    return answer
+
+
 def board_loader(rate: int, frames: int, policy: str) -> Callable[[str, float], Board]:
     """What a session loads other presets with."""
 

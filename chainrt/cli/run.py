@@ -6,6 +6,8 @@ from .. import audiofile, devices, facts, preset, report
 from ..board import make_board
 from ..calibrate import cost_table
 from ..chain import Chain, plan_blocks
+from ..compiled.native import compile_all
+from ..engine import callback
 from ..errors import DeviceError, Fault, PresetError
 from ..meters import LevelChange
 from ..performance import Performance
@@ -56,6 +58,8 @@ def run(options) -> int:
             show.print_memory(out, blocks, kept, memory)
             if not kept.fits:
                 return 1
+        if route and route.output:
+            compile_all([callback], tell)
         made = make_board(
             board,
             rate,
@@ -105,6 +109,8 @@ def run(options) -> int:
         budget=budget,
         seed=seed,
     )
+    if not is_virtual:
+        answer |= live.told_by(session)
     show.print_report(out, answer)
     read(values.write_json, options.json, answer)
     if options.output and door.played_s:

@@ -185,10 +185,30 @@ def print_report(out: Console, report: dict) -> None:
         f"misses  {misses:,} of {count(report['periods'], 'period')}{ending if misses else ''}",
         style="bold red" if misses else None,
     )
+    if "card" in report:
+        _print_card(out, report)
     if is_slimmable:
         out.print(
             f"levels  {count(report['level_changes'], 'change')}; {100 * report['utility']:.0f} % of the best sound"
         )
+
+
+def _print_card(out: Console, report: dict) -> None:
+    """How late the sound is, and what the sound system said of it."""
+    card, chain_ms = report["card"], 1000 * report["latency_frames"] / report["rate"]
+    total_ms = card["input_latency_ms"] + chain_ms + card["output_latency_ms"]
+    out.print(
+        f"latency {total_ms:.1f} ms: input {card['input_latency_ms']:.1f}, chain {chain_ms:.1f},"
+        f" output {card['output_latency_ms']:.1f}"
+    )
+    flags = {
+        "output underflows": card["output_underflows"],
+        "input overflows": card["input_overflows"],
+        "without input": card["without_input"],
+    }
+    told = ", ".join(f"{number:,} {name}" for name, number in flags.items() if number)
+    if told:
+        out.print(f"card    {told}")
 
 
 def print_written(out: Console, path: str, sound, rate: float, heard: str = "") -> None:
