@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 PRIORITY = 70  # of 99: what JACK gives its own threads
-LOCK_CURRENT, LOCK_FUTURE = 1, 2  # MCL_CURRENT and MCL_FUTURE of <sys/mman.h> on Linux
+LOCK_CURRENT = 1  # MCL_CURRENT of <sys/mman.h> on Linux
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 THROTTLED = 0.75  # a processor at less than this share of its highest frequency, under load, is being held back
 
@@ -29,9 +29,9 @@ def ask_for_priority(thread: int = 0) -> bool:
 
 
 def keep_memory() -> bool:
-    """Let no memory of this process be written to disk, now or later; True if the system permits it.
+    """Let nothing that this process has in memory by now be written to disk; True if the system permits it.
 
-    Only where there is no limit: with one, some later request for memory would fail.
+    Not what it asks for later, since Python asks for much: each request would have to be fulfilled at once.
     """
     if sys.platform != "linux":
         return False
@@ -39,7 +39,7 @@ def keep_memory() -> bool:
 
     if os.geteuid() != 0 and resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY:
         return False
-    return ctypes.CDLL(None, use_errno=True).mlockall(LOCK_CURRENT | LOCK_FUTURE) == 0
+    return ctypes.CDLL(None, use_errno=True).mlockall(LOCK_CURRENT) == 0
 
 
 def prepare(audio_thread: int = 0) -> list[str]:
