@@ -121,7 +121,7 @@ def test_the_report_has_the_keys_and_kinds_that_scripts_rely_on(folder, capsys):
     assert answer["load"]["p50"] <= answer["load"]["p99"] <= answer["load"]["max"]
 
     drive, amp, _ = answer["blocks"]
-    keys = {"id", "kind", "levels", "level", "level_share", "cost_us", "changes"}
+    keys = {"id", "kind", "latency_frames", "levels", "level", "level_share", "cost_us", "changes"}
     assert all(block.keys() == keys for block in answer["blocks"])
     assert (drive["id"], drive["kind"], drive["levels"], drive["level_share"]) == (
         "drive",
