@@ -131,10 +131,11 @@ class Bench:
     def _room_ns(self) -> float:
         """What the blocks may cost: within the budget, and the 99th percentile within the deadline."""
         device = self.device
-        return min(self.budget, 1 / device["p99_over_mean"]) * self.deadline_ns - self._fixed_ns
+        return min(self.budget, 1 / device["p99_over_mean"]) * self.deadline_ns - self.fixed_ns
 
     @property
-    def _fixed_ns(self) -> float:
+    def fixed_ns(self) -> float:
+        """Mean nanoseconds of a period beside its blocks."""
         return self.device["ns_per_period"] * self.device["mean_over_median"]
 
     def frontier(self, allowed: Sequence[Sequence[int]] | None = None) -> Frontier:
@@ -149,7 +150,7 @@ class Bench:
         plans = self.frontier()
         low, high = plans.utility[0], plans.utility[-1]
         worth = (plans.utility - low) / (high - low) if high > low else np.ones(len(plans.utility))
-        return (plans.cost_ns + self._fixed_ns) / self.deadline_ns, worth
+        return (plans.cost_ns + self.fixed_ns) / self.deadline_ns, worth
 
     # answers
 
@@ -184,7 +185,7 @@ class Bench:
     def _load(self, costs: Sequence[float]) -> float:
         device = self.device
         playing_ns = time_ns(self.path, costs, device.cores_for_lanes, device["handover_ns"])
-        return (playing_ns + self._fixed_ns) / self.deadline_ns
+        return (playing_ns + self.fixed_ns) / self.deadline_ns
 
     @cached_property
     def _sizes(self) -> list[Sizes]:
@@ -244,7 +245,7 @@ class Bench:
     @property
     def least_load(self) -> float:
         """The load with everything at its smallest level."""
-        return (float(self.frontier().cost_ns[0]) + self._fixed_ns) / self.deadline_ns
+        return (float(self.frontier().cost_ns[0]) + self.fixed_ns) / self.deadline_ns
 
 
 def truest(blocks: Sequence[FitBlock]) -> Callable[[Sequence[Sequence[int]]], Solved]:
