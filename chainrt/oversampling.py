@@ -52,6 +52,7 @@ def oversampling_state() -> list[tuple]:
         ("base", "f4", (NEAR - 1 + CHUNK,)),  # what goes in, with its past
         ("middle", "f4", (FAR - 1 + 2 * CHUNK,)),  # at 2x on the way up, with its past
         ("fast", "f4", (3 + 4 * CHUNK,)),  # at the highest rate, three samples of past before it
+        ("means", "f4", (4 * CHUNK + 1,)),  # of the curve, from each of these samples to the next
         ("bent", "f4", (4 * CHUNK,)),  # behind the curve
         ("far_even", "f4", (FAR - 1 + 2 * CHUNK,)),  # every other sample of that, with its past
         ("far_odd", "f4", (FAR // 2 + 2 * CHUNK,)),
@@ -186,18 +187,27 @@ def soft_mean(a, b):
 
 
 @inline
+def average_neighbours(s, count):
+    """From s.means to s.bent; s.fast is done with."""
+    means, bent, half = s.means, s.bent, np.float32(0.5)
+    for i in range(count):
+        bent[i] = half * (means[i] + means[i + 1])
+    keep(s.fast, 3, count)
+
+
+@inline
 def bend_hard(s, count):
     """s.fast through the hard clipper to s.bent."""
-    fast, bent, half = s.fast, s.bent, np.float32(0.5)
-    for i in range(count):
-        bent[i] = half * (hard_mean(fast[i], fast[i + 1]) + hard_mean(fast[i + 1], fast[i + 2]))
-    keep(fast, 3, count)
+    fast, means = s.fast, s.means
+    for i in range(count + 1):
+        means[i] = hard_mean(fast[i], fast[i + 1])
+    average_neighbours(s, count)
 
 
 @inline
 def bend_soft(s, count):
     """s.fast through the soft clipper to s.bent."""
-    fast, bent, half = s.fast, s.bent, np.float32(0.5)
-    for i in range(count):
-        bent[i] = half * (soft_mean(fast[i], fast[i + 1]) + soft_mean(fast[i + 1], fast[i + 2]))
-    keep(fast, 3, count)
+    fast, means = s.fast, s.means
+    for i in range(count + 1):
+        means[i] = soft_mean(fast[i], fast[i + 1])
+    average_neighbours(s, count)

@@ -197,6 +197,14 @@ def test_a_stereo_block_in_a_mono_chain_hears_the_same_on_both_sides_and_makes_i
     assert np.abs(once - (both + before, both - before)).max() < 1e-6
 
 
+def test_what_a_block_finds_out_can_be_read_from_the_chain(tmp_path):
+    chain = chain_of(tmp_path, "[tuner, gain]", documents={})
+    assert chain.readings(0) == {"pitch": 0, "clarity": 0}
+    render(chain, 0.5 * np.sin(2 * np.pi * 110 * np.arange(RATE_HZ) / RATE_HZ))
+    assert chain.readings(0)["pitch"] == pytest.approx(110, rel=1e-3)
+    assert chain.readings(1) == {}
+
+
 def test_a_linked_block_leaves_a_mono_chain_mono_and_plays_both_channels_of_a_stereo_one_alike(tmp_path):
     (tmp_path / "mono").mkdir()
     mono = chain_of(tmp_path / "mono", "- limiter: {input: 20 dB}", documents={})
