@@ -15,6 +15,7 @@ Rules kept here:
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -187,7 +188,8 @@ def measure_fidelity(chain: Chain, samples: np.ndarray) -> Fidelity:
     """Play the samples with every block at its largest level, then with one block lowered, for each level there is.
 
     The error-to-signal ratio is that of the field's trainer: energy of the difference over energy of the signal. The
-    given chain does not play; a twin of it does. Many levels are compared on less than all of the samples.
+    given chain does not play; a twin of it does. Many levels are compared on less than all of the samples. A block
+    that stands by is compared switched on, since bypassed all its levels are the same.
     """
     lowered = [
         (index, level) for index, level in _every_level(chain.blocks) if level < len(chain.blocks[index].levels) - 1
@@ -197,16 +199,22 @@ def measure_fidelity(chain: Chain, samples: np.ndarray) -> Fidelity:
         most_s = min(FIDELITY_SECONDS, RENDERED_SECONDS / (1 + len(lowered)))
         played = samples[: max(chain.frames, round(most_s * chain.rate))]
         largest = [len(block.levels) - 1 for block in chain.blocks]
-        truth = _sound(chain, largest, played)
+        truths = {}
         for index, level in lowered:
-            sound = _sound(chain, [*largest[:index], level, *largest[index + 1 :]], played)
-            table[index][level] = min(BEST_DB, max(0.0, -_ratio_db(sound, truth)))
+            on = None if chain.blocks[index].spec.enabled else index
+            if on not in truths:
+                truths[on] = _sound(chain, largest, played, on)
+            sound = _sound(chain, [*largest[:index], level, *largest[index + 1 :]], played, on)
+            table[index][level] = min(BEST_DB, max(0.0, -_ratio_db(sound, truths[on])))
     return tuple(map(tuple, table))
 
 
-def _sound(chain: Chain, levels: Sequence[int], samples: np.ndarray) -> np.ndarray:
-    """What a twin of the chain plays at these levels."""
-    twin = Chain(chain.preset, chain.rate, chain.frames, blocks=chain.blocks)
+def _sound(chain: Chain, levels: Sequence[int], samples: np.ndarray, on: int | None = None) -> np.ndarray:
+    """What a twin of the chain plays at these levels, with the block `on` switched on."""
+    blocks = list(chain.blocks)
+    if on is not None:
+        blocks[on] = replace(blocks[on], spec=replace(blocks[on].spec, enabled=True))
+    twin = Chain(chain.preset, chain.rate, chain.frames, blocks=blocks)
     twin.set_levels(levels)
     performance = Performance(twin, samples, len(samples))
     performance.play(math.ceil(len(samples) / chain.frames))

@@ -16,6 +16,7 @@ from chainrt.block import BLOCKS
 from chainrt.calibrate import BEST_DB, cost_table, fidelity_table, measure_fidelity, play_level
 from chainrt.chain import Chain
 from chainrt.nam import levels
+from chainrt.preset import on_standby
 from chainrt.render import render
 
 MODELS = {"a": tiny_container(seed=1), "b": tiny_sliced(channels=4, allowed=(1, 2, 4))}
@@ -41,7 +42,10 @@ def no_tables(tmp_path, monkeypatch):
 
 @pytest.fixture
 def chain_of(tmp_path):
-    return lambda text=STEREO, documents=MODELS: Chain(board(tmp_path, text, **documents), RATE_HZ, 64)
+    def make(text=STEREO, documents=MODELS) -> Chain:
+        return Chain(on_standby(board(tmp_path, text, **documents)), RATE_HZ, 64)
+
+    return make
 
 
 # -- costs ------------------------------------------------------------------------------------------------------
@@ -232,6 +236,13 @@ def test_fidelity_is_heard_at_the_end_of_the_chain_with_one_block_lowered(chain_
     assert (fidelity[1][0], *fidelity[2][:2]) == pytest.approx([min(BEST_DB, max(0.0, db)) for db in expected])
     assert fidelity[0] == fidelity[3] == (BEST_DB,)
     assert fidelity[1][1] == fidelity[2][2] == BEST_DB
+
+
+def test_an_amp_that_stands_by_is_compared_as_if_it_were_on(chain_of):
+    on, off = (chain_of(f"[nam: {{model: a.nam, enabled: {enabled}}}]") for enabled in ("true", "false"))
+    assert measure_fidelity(off, guitar()) == measure_fidelity(on, guitar())
+    assert measure_fidelity(off, guitar())[0][0] < BEST_DB
+    assert off.block_records["enabled"][0] == 0  # the chain itself is left as it is
 
 
 def test_fidelity_is_the_same_every_time(chain_of):
