@@ -113,6 +113,28 @@ def test_a_machine_without_sound_lists_nothing_and_says_so(monkeypatch, capsys):
     assert json.loads(chainrt(capsys, "devices", "--json").out) == {"devices": []}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--host", "tape"), "--host: no host 'tape'; there are jack, alsa"),
+        (("--host", "clock", "--in", "Scarlett"), "--host: the clock has no devices; leave --in and --out out"),
+        (("--riff", "--input", "guitar.wav"), "--riff: not together with --input"),
+        (
+            ("--host", "alsa", "--output", "out.wav"),
+            "--output: say with --seconds how much of the guitar is to be kept",
+        ),
+        (("--out", "Fender", "--host", "alsa"), "--out: 'Fender' is not one of"),
+    ],
+)
+def test_what_cannot_be_played_so_is_refused_before_anything_is_opened(shelf, capsys, tmp_path, arguments, told):
+    folder = pedalboard(tmp_path)
+    arguments = [str(folder / word) if word.endswith(".wav") else word for word in arguments]
+    answer = chainrt(capsys, "run", folder / "preset.yaml", *arguments)
+    assert answer.status == 2
+    (fault,) = answer.faults
+    assert fault.startswith(told)
+
+
 def test_what_is_asked_of_sounddevice_is_still_there():
     """A new sounddevice that changes the door for library authors shows up here, and then in the fallback's note."""
     sounddevice = portaudio_or_skip()
