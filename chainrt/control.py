@@ -55,6 +55,7 @@ class Control:
         self._reasons = [""] * len(chain.blocks)
         self._peek, self._publish = peek.from_python(), publish.from_python()
         plan = policy.first_plan()
+        chain.engine["reflex"] = int(policy.reflex)
         chain.set_levels(plan.target)
         self._audible = np.array(plan.target, np.int64)
         self._post(plan)
@@ -70,7 +71,7 @@ class Control:
         self.meters.lost_periods += first - self._read
         self._read = periods
         self.meters.add(self._chain.ring[rows], spent, self.started_s + periods * self._period_s)
-        changes = self._changes(first, spent["audible"])
+        changes = self._changes(first, spent)
         if len(self._chain.blocks):
             plan = self._policy.decide(periods * self._period_s, self._observation(spent)) or self._unposted
             if plan:
@@ -105,9 +106,11 @@ class Control:
                 tuple(bool(bits >> level & 1) for level in range(len(block.levels)))
                 for bits, block in zip(last["ready"].tolist(), self._chain.blocks, strict=True)
             ),
+            tripped=int(np.count_nonzero(spent["reflex"])),
         )
 
-    def _changes(self, first: int, audible: np.ndarray) -> list[LevelChange]:
+    def _changes(self, first: int, spent: np.ndarray) -> list[LevelChange]:
+        audible, tripped = spent["audible"], spent["reflex"]
         before = np.vstack([self._audible, audible[:-1]])
         self._audible = audible[-1].copy()
         changes = [
@@ -116,7 +119,7 @@ class Control:
                 int(block),
                 int(before[row, block]),
                 int(audible[row, block]),
-                self._reasons[block],
+                "no time left in this period" if tripped[row, block] else self._reasons[block],
             )
             for row, block in zip(*np.nonzero(audible != before), strict=True)
         ]

@@ -372,6 +372,8 @@ def test_a_change_does_not_click_and_a_hard_switch_would(chain_of):
 class Scripted:
     """A policy that says what it is told to."""
 
+    reflex = False
+
     def __init__(self, first, *plans):
         self._first, self._plans, self.seen = first, list(plans), []
 

@@ -50,7 +50,7 @@ class Recording:
     """A policy that remembers what it saw and what it said."""
 
     def __init__(self, policy):
-        self.policy, self.log = policy, []
+        self.policy, self.log, self.reflex = policy, [], policy.reflex
 
     def first_plan(self):
         return self.policy.first_plan()

@@ -42,6 +42,9 @@ TABLE_DRIFT = 0.01  # tables are corrected anew when a block's ratio has moved b
 class Policy(Protocol):
     """What the control thread talks to. Time is seconds on any clock that only goes forward."""
 
+    reflex: bool
+    """True: the engine lets blocks fall to their smallest level, within the period, when its time runs out."""
+
     def first_plan(self) -> Plan:
         """The plan to start an engine with. All its targets may be heard at once."""
 
@@ -65,6 +68,8 @@ class Fixed:
     rule: which level a block has, for chains that change while they play; without it none of their blocks may come
     or go.
     """
+
+    reflex = False
 
     def __init__(self, levels: Iterable[int], rule: Callable[[BlockModel], int] | None = None):
         self._rule = rule
@@ -93,6 +98,8 @@ class Fixed:
 
 class Adaptive:
     """The richest sound that fits the budget, whatever the machine does."""
+
+    reflex = True
 
     def __init__(self, chain: ChainModel, budget: float, reserve: float = 0.5):
         if not 0 <= reserve <= 1:

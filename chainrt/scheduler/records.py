@@ -108,6 +108,7 @@ class Observation:
     expected_ns: np.ndarray  # periods x blocks: the table's figure for exactly that work, muted and replayed too
     audible: tuple[int, ...]  # per block: the level that is heard
     ready: tuple[tuple[bool, ...], ...]  # per block and level: it has caught up and may be heard at once
+    tripped: int = 0  # how often a block fell to its smallest level because its period had no time left
 
 
 @dataclass(frozen=True)
