@@ -3,7 +3,6 @@
 import sys
 import time
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from chainrt.control import Control  # noqa: E402
-from chainrt.layout import PLAYED  # noqa: E402
 from chainrt.numeric import FRAMES, PEDALBOARD, RATE_HZ, numeric_chain  # noqa: E402
 from chainrt.performance import Performance  # noqa: E402
 from chainrt.scheduler import POLICIES  # noqa: E402
@@ -82,9 +80,27 @@ def run(make, scenario, periods, seed=0, budget=1.0, keep=None):
 
     weather = Weather(len(model.blocks), PERIOD_S, (), seed, scenario, periods)
     began = time.perf_counter()
-    simulate(chain, control, weather, periods, Performance(chain, np.zeros(FRAMES, np.float32)), collect, extra_block(chain, control, model, budget))
+    simulate(
+        chain,
+        control,
+        weather,
+        periods,
+        Performance(chain, np.zeros(FRAMES, np.float32)),
+        collect,
+        extra_block(chain, control, model, budget),
+    )
     e = chain.engine
-    return Score(periods, int(e["misses"]), int(e["unavoidable"]), int(e["longest_miss_run"]), total / periods, len(control.meters.changes), trips[1:], time.perf_counter() - began, load / periods)
+    return Score(
+        periods,
+        int(e["misses"]),
+        int(e["unavoidable"]),
+        int(e["longest_miss_run"]),
+        total / periods,
+        len(control.meters.changes),
+        trips[1:],
+        time.perf_counter() - began,
+        load / periods,
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from .block import BLOCKS, Block, Level, Settings
 from .compiled.native import Native, address_of, aligned_zeros, compile_all
 from .engine import BEND_FRAMES, BYPASS_FRAMES, FADE_FRAMES, perform, period
 from .errors import ChainrtError, Fault, PresetError
-from .layout import ADD, BLOCK, CLEAR, COPY, DELAY, ENGINE, LEVEL, PERFORMANCE, PERIOD, RUN, SPENT, STEP
+from .layout import ADD, BLOCK, CLEAR, COPY, DELAY, ENGINE, LEVEL, MAIL_COLUMNS, PERFORMANCE, PERIOD, RUN, SPENT, STEP
 from .preset import BlockSpec, Preset, Slim, Split, values_at_tempo
 from .timing import time_calls
 
@@ -276,6 +276,7 @@ class Chain:
         record["left"], record["right"] = planes[0], planes[-1]
         record["levels"], record["level_count"] = address_of(levels), len(levels)
         record["audible"] = record["wanted"] = record["target"] = block.allowed[-1]
+        record["give_up"] = index
         record["warm"], record["least"], record["bent"] = -1, block.allowed[0], BEND_FRAMES
         record["enabled"], record["faded_in"] = 1, BYPASS_FRAMES
         if block.latency:
@@ -311,7 +312,8 @@ class Chain:
     def _finish(self, ends: list[int]):
         engine, count = self.engine, len(self.blocks)
         steps = self._own(np.array(self._steps, STEP))
-        self.mail = self._own(aligned_zeros((max(1, count), 3), np.int64))
+        self.mail = self._own(aligned_zeros((max(1, count), MAIL_COLUMNS), np.int64))
+        self.mail[:, 3] = np.arange(len(self.mail))
         self._add_settings()
         self.ring = self._own(aligned_zeros(RING_PERIODS, PERIOD))
         self.spent = self._own(aligned_zeros((RING_PERIODS, max(1, count)), SPENT))

@@ -134,5 +134,6 @@ class Control:
             self._unposted = plan
             return
         self._unposted = None
-        self._chain.mail[: len(plan.target)] = np.transpose([plan.target, plan.warm, plan.replay])
+        order = [*plan.give_up, *(b for b in range(len(plan.target)) if b not in plan.give_up)]
+        self._chain.mail[: len(plan.target)] = np.transpose([plan.target, plan.warm, plan.replay, order])
         self._publish(self._field("posted"), posted + 1)

@@ -89,6 +89,8 @@ BLOCK = np.dtype(
         ("knobs_seen", "i8"),  # address: the same floats, as they were when the input last did not change
         ("rested_ns", "f8"),  # what the levels that rested in this period would have cost
         # the reflex
+        ("give_up", "i8"),  # of the n-th block record: the block that falls as the n-th one when time runs out
+        ("spared", "f8"),  # nanoseconds by the table that its fall would save in this period
         ("due", "i8"),  # 1: it played in this period, so its muted levels have something to hear
         ("reflex", "i8"),  # what the reflex did in this period: PLAYED, DROPPED, COLD or HELD
         ("last_left", "f8"),  # its last output sample, and ...
@@ -130,6 +132,9 @@ PERIOD = np.dtype(
         ("swallowed", "i8"),  # periods before it that the sound system did not ask for: they were missed, too
     ]
 )
+
+MAIL_COLUMNS = 4
+"""Numbers of a plan for each block."""
 
 REAL, LAWS, TRACE = range(3)
 """Whose time it is: the machine's clock, a simulation's laws, a recorded run's."""
@@ -181,12 +186,13 @@ ENGINE = np.dtype(
         ("muted_share", "f8"),  # of the deadline, up to which muted levels may work
         ("slowdown", "f8"),  # measured over expected cost: quickly up, more slowly down
         ("room_ns", "f8"),  # by the table: what the block that comes next may cost
+        ("fall", "i8"),  # 1: it has to fall, so that others that matter more can play
         ("hopeless", "i8"),  # 1: what has to run after it is late whatever it does
         ("drops", "i8"),  # blocks that fell to a warm least level, ...
         ("cold_drops", "i8"),  # ... to a cold one, ...
         ("holds", "i8"),  # ... that did not run at all
         # the mailbox: one plan at a time
-        ("mail", "i8"),  # address of (wanted, warm, replay) per block
+        ("mail", "i8"),  # address of (wanted, warm, replay, block to give up) per block
         ("posted", "i8"),  # plans put into the mailbox; written by the control thread
         ("taken", "i8"),  # plans taken out of it; written by the engine
         ("take_from", "i8"),  # the first period that may take one: 0, except when a recorded run is played again

@@ -179,7 +179,7 @@ def play_planned(engine, block, levels, frames):
         fades = False
         if block.faded > 0:
             return -1.0
-    if engine.reflex == 1 and alone > engine.room_ns:
+    if engine.reflex == 1 and (alone > engine.room_ns or (engine.fall == 1 and block.audible != block.least)):
         return -1.0
     if not fades:
         return play(engine, block, audible, frames)

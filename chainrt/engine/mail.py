@@ -8,7 +8,7 @@ import numpy as np
 from numba import carray
 
 from ..compiled.memory import address, exchange, load_acquire, pointer, store_release
-from ..layout import ENGINE, FRESH
+from ..layout import ENGINE, FRESH, MAIL_COLUMNS
 from .planes import compiled
 
 FLOAT64_BYTES = 8
@@ -25,11 +25,13 @@ def take_plan(engine, blocks):
     posted = load_acquire(address(engine) + POSTED_OFFSET)
     if posted == engine.taken or engine.periods < engine.take_from:
         return
-    mail = carray(pointer(engine.mail), engine.block_count * 3, np.int64)
+    mail = carray(pointer(engine.mail), engine.block_count * MAIL_COLUMNS, np.int64)
     for index in range(engine.block_count):
-        blocks[index].wanted = mail[3 * index]
-        blocks[index].warm = mail[3 * index + 1]
-        blocks[index].replay = mail[3 * index + 2]
+        at = MAIL_COLUMNS * index
+        blocks[index].wanted = mail[at]
+        blocks[index].warm = mail[at + 1]
+        blocks[index].replay = mail[at + 2]
+        blocks[index].give_up = mail[at + 3]
     store_release(address(engine) + TAKEN_OFFSET, posted)
 
 

@@ -25,7 +25,7 @@ from .bypass import run_switched
 from .count import clock, weather_today
 from .levels import ready_bits, run_muted_levels
 from .planes import compiled, plane
-from .reflex import follow, least_ns, least_of_all, make_room, present_slowdown, ratio
+from .reflex import follow, least_ns, least_of_all, make_room, plan_costs, present_slowdown, ratio
 
 STALL_RATIO = 2.0  # beyond this factor a period's excess counts as a stall, not as a slowdown (SCHEDULING: estimator)
 SPENT_BYTES = SPENT.itemsize
@@ -95,6 +95,7 @@ def run_program(engine, frames, began):
     if engine.virtual == REAL:
         floor = engine.fixed_ns
     later, later_single = least_of_all(engine, frames)
+    planned = plan_costs(engine, frames)
     measured_all, expected_all, worst_measured, worst_expected = 0.0, 0.0, 0.0, 0.0
     before = clock(engine)
     for index in range(engine.step_count):
@@ -110,7 +111,9 @@ def run_program(engine, frames, began):
         later_single -= least if block.level_count == 1 else 0.0
         shown = ratio(measured_all, expected_all, worst_measured, worst_expected, length)
         left = deadline - engine.guard_ns - before
-        make_room(engine, left, later, later_single, present_slowdown(engine, shown))
+        make_room(engine, step.block, left, planned, later, later_single, present_slowdown(engine, shown))
+        planned -= block.spared + least
+        block.spared = 0.0
         expected = run_switched(engine, block, frames)
         if engine.virtual != REAL:
             at = WEATHER_PERIOD + WEATHER_BLOCK * step.block

@@ -6,6 +6,8 @@ A block plays at its planned level if that fits into what is left, else at its l
 plan comes a hundred times a second, and in the ten milliseconds before the next one seven periods would be missed.
 
 Rules kept here:
+* Not who comes last falls, but who matters least: when the rest of the period does not fit as planned, blocks are
+  given up in the plan's order until it does.
 * Slowdown is the higher of what the last periods showed and of what this one shows so far, once it has shown enough.
 * A stall (the machine looked away) is not a slowdown: the block with the largest excess does not count, if that is
   more than STALL_SHARE of the period.
@@ -71,7 +73,52 @@ def least_of_all(engine, frames):
 
 
 @compiled
-def make_room(engine, left, later, later_single, slowdown):
-    """Tell the block that comes next what it may cost. left: nanoseconds until the guard; later: by the table."""
+def planned_ns(block, frames):
+    """What the block costs as it plays now, with what it has to hear before, by the table."""
+    if block.idle == 1 and block.enabled == 0:
+        return 0.0
+    levels = carray(pointer(block.levels), block.level_count, LEVEL)
+    level = levels[block.audible]
+    both = levels[block.target].call_ns + frames * levels[block.target].frame_ns if block.faded > 0 else 0.0
+    return both + level.call_ns + (level.behind + frames) * level.frame_ns
+
+
+@compiled
+def plan_costs(engine, frames):
+    """What all blocks cost as they play now, by the table; noted in each: what its fall would save."""
+    blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
+    every = 0.0
+    for index in range(engine.block_count):
+        block = blocks[index]
+        planned = planned_ns(block, frames)
+        block.spared = planned - least_ns(block, frames)
+        every += planned
+    return every
+
+
+@compiled
+def is_given_up(engine, index, excess):
+    """True if block `index` is among those that must fall to save `excess` nanoseconds by the table."""
+    blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
+    for place in range(engine.block_count):
+        candidate = blocks[place].give_up
+        if excess <= 0.0:
+            return False
+        if blocks[candidate].spared > 0.0:  # has not played yet, and has somewhere to fall to
+            if candidate == index:
+                return True
+            excess -= blocks[candidate].spared
+    return False
+
+
+@compiled
+def make_room(engine, index, left, planned, later, later_single, slowdown):
+    """Tell block `index` what it may cost.
+
+    left: nanoseconds until the guard. By the table: what it and all later blocks cost as they play now (planned), what
+    the later ones cost at least, and what those of them cost that have but one level.
+    """
     engine.room_ns = left / slowdown - SPARE * later
     engine.hopeless = 1 if left < slowdown * later_single else 0
+    excess = planned - left / slowdown
+    engine.fall = 1 if excess > 0.0 and is_given_up(engine, index, excess) else 0

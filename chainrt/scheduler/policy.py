@@ -4,38 +4,46 @@ Why not simply the best plan at every tick: each move can be heard, going up has
 a load that swings would swing the sound. So stepping down is quick and stepping up takes its time.
 
 Rules `Adaptive` keeps:
-* The *budget* binds what is heard: levels whose predicted cost exceeds it are left at once. A plan is chosen to fit
-  with MARGIN to spare, so that the next flicker does not overthrow it.
-* The *reserve* is a share of the time between budget and deadline, lent to muted work only: warming up a level on its
-  way, insurance, replay. Why that is right: muted work is let go at the next tick and nobody hears it. Why it is
-  needed: with two amps at 66 % of a deadline and a budget of 70 %, neither could the second be warmed up within the
-  budget nor any of them be insured. With reserve 0 all that runs stays within the budget (only a fall exceeds it).
-* Down: at the tick in which the fast slowdown says the budget is exceeded, as far as the latest periods demand. No
-  block steps up in that tick. When the way there (old and new level both run) does not fit the deadline, only levels
-  that are ready are asked for, or else the smallest.
-* Up: when the best plan at the slow *and* the fast slowdown is richer, nothing is on its way, and no hold-off lasts.
-  Blocks that gain most start first; the first may warm up on the reserve, others join it only within the budget, the
-  rest waits for its turn. Blocks that pay for it step down along with the first. A warm-up for which there is no room
-  any more is given up.
-* Every change is followed by DWELL_S without a step up. A fall within REGRET_S of a step up shows that it was a
-  mistake: then FIRST_HOLD_S, doubled each time up to LONGEST_HOLD_S. So no load can make it swing for long.
+* The *budget* binds what is heard. A plan is chosen to fit with MARGIN to spare, and with the headroom that the reflex
+  has asked for (headroom.py), so that the next flicker does not overthrow it.
+* The *reserve* is a share of the time between budget and deadline. It is lent to muted work: warming up a level on its
+  way, insurance, replay; and for a third of a second to a load that grows. Why that is right: muted work comes after
+  the sound and is let go when time runs out. Why it is needed: with two amps at 66 % of a deadline and a budget of
+  70 %, neither could the second be warmed up within the budget nor any of them be insured. With reserve 0 all that
+  runs stays within the budget (only a fall exceeds it).
+* Down: at the tick in which the fast slowdown says that the reserve is exceeded, or the slow one that the budget is.
+  No block steps up in that tick. When the way there (old and new level both run) does not fit the deadline, only
+  levels that are ready are asked for, or else the smallest. What the reflex has let fall stays down if it would have
+  to fall anyhow: one change, not three.
+* Up: when the best plan at the slow *and* the fast slowdown is richer by what a change is worth, nothing is on its
+  way, and the listener's patience allows it (patience.py). Blocks that gain most start first; the first may warm up on
+  the reserve, others join it only within the budget, the rest waits for its turn. Blocks that pay for it step down
+  along with the first. A warm-up for which there is no room any more is given up.
+* Every change is followed by DWELL_S without a step up.
+* The reflex is told whom to give up first: who loses the least utility for a nanosecond, warm ones before cold ones.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from math import inf
-from operator import attrgetter
+from operator import attrgetter, gt, lt, ne
 from typing import Protocol
 
 from .estimator import Estimator
+from .frontier import Frontier
+from .headroom import Headroom
 from .insurance import arrives_at, running_ns, spend_spare_time
+from .patience import Patience
 from .planner import Choice, choose, least_share
 from .records import NOT_WARM, BlockModel, ChainModel, Observation, Plan
 
 MARGIN = 0.04  # share of the capacity that a new plan leaves free: twice the jitter of an ordinary block
 RESCUE = 0.95  # share of the deadline that catching up may fill when a block has to fall and is not warm
-DWELL_S = 0.3
-REGRET_S = 5.0
-FIRST_HOLD_S, LONGEST_HOLD_S = 1.0, 8.0
+DWELL_S = 0.1
+MOST_CHANGES_A_MINUTE = 50.0  # that can be heard, in the long run
+WORTH_A_CHANGE = 0.015  # of all utility there is to win, for each block that changes
+CHANGING = 0.08  # the fast slowdown differs by so much from the slow one: the machine is changing its pace
+SLOWDOWN_GRAIN = 64  # muted work is planned anew when the slowdown moves by one part in so many
 TABLE_DRIFT = 0.01  # tables are corrected anew when a block's ratio has moved by this much: below any decision
 
 
@@ -101,34 +109,42 @@ class Adaptive:
 
     reflex = True
 
-    def __init__(self, chain: ChainModel, budget: float, reserve: float = 0.5):
+    def __init__(
+        self,
+        chain: ChainModel,
+        budget: float,
+        reserve: float = 0.5,
+        changes_a_minute: float = MOST_CHANGES_A_MINUTE,
+    ):
         if not 0 <= reserve <= 1:
             raise ValueError(f"reserve {reserve} is not between 0 and 1")
         self.estimator = Estimator(len(chain.blocks), chain.deadline_ns / 1e9)
-        self._table = self._chain = chain  # as calibrated; as corrected by what was measured
-        self._ratios = self.estimator.block_ratio  # those that `_chain` was corrected with
+        self.headroom = Headroom()
+        self._patience = Patience(changes_a_minute)
         self._reserve = reserve
-        self._quiet_until_s = self._last_raise_s = self._last_fall_s = -inf
-        self._hold_s = 0.0
-        self._content_at = inf  # from this slowdown on nothing richer than the target fits, so it is not looked for
+        self._table = chain  # as calibrated
+        self._quiet_until_s = -inf
+        self._muted_work: tuple | None = None  # what the last plan was made from
+        self._set_chain(chain)
         self.set_budget(budget)
-        self._target = self._best(chain, slowdown=1.0).levels
+        self._target = self._best(1.0).levels
         self._plan: Plan | None = None  # what the engine was told last
+        self._heard = self._target
 
     def change(self, chain: ChainModel, budget: float) -> None:
         places = {block.id: place for place, block in enumerate(self._chain.blocks)}
         places = [places.get(block.id) for block in chain.blocks]
         before = self._target
         self.estimator.rearrange(places)
-        self._table, self._ratios = chain, self.estimator.block_ratio
-        self._chain = chain.corrected(self._ratios)
+        self._table = chain
+        self._set_chain(chain.corrected(self.estimator.block_ratio))
         self.set_budget(budget)
-        best = self._best(self._chain, self.estimator.cautious).levels
+        best = self._best(self.estimator.cautious).levels
         self._target = tuple(
             best[b] if place is None or before[place] not in block.allowed else before[place]
             for b, (block, place) in enumerate(zip(chain.blocks, places, strict=True))
         )
-        self._plan = None
+        self._plan, self._heard = None, self._target
 
     def set_budget(self, budget: float) -> None:
         if not 0 < budget <= 1:
@@ -138,45 +154,61 @@ class Adaptive:
         self._ceiling_ns = self._capacity_ns + self._reserve * (deadline_ns - self._capacity_ns)
         self._rescue_ns = max(self._ceiling_ns, RESCUE * deadline_ns)
         self._quiet_until_s = -inf  # who turns the knob wants to hear it now
-        self._content_at = inf
+        self._patience.forgive()
 
     def first_plan(self) -> Plan:
-        self._target = self._best(self._chain, self.estimator.cautious).levels
-        ready = [[level == now for level in range(len(b.call_ns))] for b, now in self._by_block(self._target)]
+        self._target = self._heard = self._best(self.estimator.cautious).levels
+        ready = tuple(tuple(level == now for level in range(len(b.call_ns))) for b, now in self._by_block(self._target))
         self._plan = self._with_muted_work(self._target, self._target, ready, "")
         return self._plan
 
     def decide(self, time_s: float, seen: Observation) -> Plan | None:
-        self.estimator.observe(seen.measured_ns, seen.expected_ns)
-        self._correct_tables()
-
+        self._learn(time_s, seen)
         target, reason = self._step_down(seen)
         if target != self._target:
-            self._hold_off(time_s)
+            self._quiet_until_s = time_s + DWELL_S
         elif time_s >= self._quiet_until_s:
             target, reason = self._step_up(seen)
             if target != self._target:
-                self._last_raise_s = time_s
                 self._quiet_until_s = time_s + DWELL_S
 
         plan = self._with_muted_work(target, seen.audible, seen.ready, reason)
-        if target != self._target:
-            self._target, self._content_at = target, inf
+        self._target = target
         if plan == self._plan:
             return None
         self._plan = plan
         return plan
 
+    def _learn(self, time_s: float, seen: Observation) -> None:
+        self.estimator.observe(seen.measured_ns, seen.expected_ns)
+        ratios = self.estimator.block_ratio
+        if (abs(ratios / self._ratios - 1) > TABLE_DRIFT).any():
+            self._set_chain(self._table.corrected(ratios))
+        self._patience.wait(time_s, sum(map(ne, seen.audible, self._heard)))
+        self._heard = seen.audible
+        is_changing = abs(self.estimator.fast / self.estimator.slow - 1) > CHANGING
+        self.headroom.learn(time_s, seen.tripped > 0, is_changing)
+
+    def _set_chain(self, chain: ChainModel) -> None:
+        """The chain as corrected by what was measured."""
+        self._chain, self._ratios = chain, self.estimator.block_ratio
+        self._frontier = Frontier(chain)
+        self._least_gain = WORTH_A_CHANGE * (self._frontier.utility[-1] - self._frontier.utility[0])
+
     def _step_down(self, seen: Observation) -> tuple[tuple[int, ...], str]:
         """The levels to fall to and why; the present ones when nothing presses."""
         heard = arrives_at(self._target, seen.audible, seen.ready)
-        share = self._chain.cost_ns(self._target) * self.estimator.fast / self._capacity_ns
-        if share > 1:
+        cost_ns = self._chain.cost_ns(self._target)
+        share = cost_ns * self.estimator.fast / self._capacity_ns
+        if cost_ns * self.estimator.fast > self._ceiling_ns or cost_ns * self.estimator.slow > self._capacity_ns < (
+            cost_ns * self.estimator.fast
+        ):
             return self._lowered(heard, seen), self._complaint(share)
-        climbing = any(goal > now for goal, now in zip(self._target, heard, strict=True))
-        way_ns = running_ns(self._chain, self._target, seen.audible, seen.ready) * self.estimator.cautious
-        if climbing and way_ns > self._ceiling_ns:
-            return tuple(map(min, self._target, heard)), "no room to warm up"
+        climbing = any(map(gt, self._target, heard))
+        if climbing:
+            way_ns = running_ns(self._chain, self._target, seen.audible, seen.ready) * self.estimator.cautious
+            if way_ns > self._ceiling_ns:
+                return tuple(map(min, self._target, heard)), "no room to warm up"
         return self._target, ""
 
     def _lowered(self, heard: tuple[int, ...], seen: Observation) -> tuple[int, ...]:
@@ -186,14 +218,14 @@ class Adaptive:
             tuple(level for level in block.allowed if level <= top) or block.allowed[:1]
             for block, top in self._by_block(tops)
         ]
-        levels = self._best(self._chain.limited(below), slowdown).levels
+        levels = self._best_of(below, slowdown)
         if running_ns(self._chain, levels, seen.audible, seen.ready) * slowdown <= self._rescue_ns:
             return levels
         at_hand = [
             tuple(level for level in allowed if level == allowed[0] or ready[level])
             for allowed, ready in zip(below, seen.ready, strict=True)
         ]
-        return self._best(self._chain.limited(at_hand), slowdown).levels
+        return self._best_of(at_hand, slowdown)
 
     def _complaint(self, share: float) -> str:
         least = least_share(self._chain, self._capacity_ns, self.estimator.fast)
@@ -203,53 +235,74 @@ class Adaptive:
 
     def _step_up(self, seen: Observation) -> tuple[tuple[int, ...], str]:
         """Richer levels and why; the present ones when there is no room or something is still on its way."""
-        now, slowdown = self._target, self.estimator.cautious
-        if slowdown >= self._content_at or arrives_at(now, seen.audible, seen.ready) != now:
+        now, slowdown, climbs = self._target, self.estimator.cautious, self._patience.climbs()
+        if not climbs or arrives_at(now, seen.audible, seen.ready) != now or seen.audible != now:
             return now, ""
-        goal = self._best(self._chain, slowdown)
-        if not goal.fits or goal.utility <= self._chain.utility(now):
-            self._content_at = slowdown
+        goal, utility = self._best(slowdown), self._chain.utility(now)
+        if not goal.fits or goal.utility - utility < self._least_gain * sum(map(ne, goal.levels, now)):
             return now, ""
 
         gain = [block.utility[goal.levels[b]] - block.utility[now[b]] for b, block in enumerate(self._chain.blocks)]
         climbers = sorted((b for b in range(len(now)) if goal.levels[b] > now[b]), key=lambda b: -gain[b])
         levels, room_ns = tuple(map(min, now, goal.levels)), (1 - MARGIN) * self._ceiling_ns
-        for b in climbers:
+        for b in climbers[:climbs]:
             trial = (*levels[:b], goal.levels[b], *levels[b + 1 :])
             if running_ns(self._chain, trial, seen.audible, seen.ready) * slowdown <= room_ns:
                 levels, room_ns = trial, (1 - MARGIN) * self._capacity_ns
-        if self._chain.utility(levels) <= self._chain.utility(now):
+        if self._chain.utility(levels) - utility < self._least_gain * sum(map(ne, levels, now)):
             return now, ""
         share = self._chain.cost_ns(now) * slowdown / self._capacity_ns
         return levels, f"room again: {100 * share:.0f} % of budget"
 
-    def _hold_off(self, time_s: float) -> None:
-        """After a fall: no step up for a while, and ever longer while steps up prove to be mistakes."""
-        if self._last_raise_s > self._last_fall_s:  # later falls of the same trouble are no further mistakes
-            regretted = time_s - self._last_raise_s <= REGRET_S
-            self._hold_s = min(max(FIRST_HOLD_S, 2 * self._hold_s), LONGEST_HOLD_S) if regretted else 0.0
-        self._last_fall_s = time_s
-        self._quiet_until_s = time_s + max(DWELL_S, self._hold_s)
-
     def _with_muted_work(self, target: tuple[int, ...], audible, ready, reason: str) -> Plan:
-        reasons = tuple(reason if new != old else "" for new, old in zip(target, self._target, strict=True))
-        return spend_spare_time(
-            self._chain,
+        """The plan that leads to `target`; made anew only when something that it depends on has changed."""
+        falling = max(self.estimator.fast, self.estimator.latest)
+        made_from = (
             target,
             audible,
             ready,
-            ceiling_ns=self._ceiling_ns / self.estimator.cautious,
-            rescue_ns=self._rescue_ns / max(self.estimator.fast, self.estimator.latest),
-            reason=reasons,
+            reason,
+            self._chain,
+            self._ceiling_ns,
+            round(SLOWDOWN_GRAIN * self.estimator.cautious),
+            round(SLOWDOWN_GRAIN * falling) if any(map(lt, target, audible)) else None,
         )
+        if made_from != self._muted_work:
+            self._muted_work = made_from
+            plan = spend_spare_time(
+                self._chain,
+                target,
+                audible,
+                ready,
+                ceiling_ns=self._ceiling_ns / self.estimator.cautious,
+                rescue_ns=self._rescue_ns / falling,
+                reason=tuple(reason if new != old else "" for new, old in zip(target, self._target, strict=True)),
+            )
+            self._made = replace(plan, give_up=self._order_of_falling(target, ready))
+        return self._made
 
-    def _best(self, chain: ChainModel, slowdown: float) -> Choice:
-        return choose(chain, (1 - MARGIN) * self._capacity_ns, slowdown)
+    def _order_of_falling(self, target: tuple[int, ...], ready) -> tuple[int, ...]:
+        """Who is given up first: a warm one before a cold one, then who loses the least for a nanosecond saved."""
 
-    def _correct_tables(self) -> None:
-        ratios = self.estimator.block_ratio
-        if (abs(ratios / self._ratios - 1) > TABLE_DRIFT).any():
-            self._chain, self._ratios, self._content_at = self._table.corrected(ratios), ratios, inf
+        def price(b: int) -> tuple[bool, float]:
+            block, now = self._chain.blocks[b], target[b]
+            lost = block.utility[now] - block.utility[block.smallest]
+            saved = block.cost_ns(now, self._chain.frames) - block.cost_ns(block.smallest, self._chain.frames)
+            return not ready[b][block.smallest], lost / saved if saved > 0 else inf
+
+        return tuple(sorted(range(len(target)), key=price))
+
+    @property
+    def _room_ns(self) -> float:
+        """What a new plan may cost."""
+        return (1 - MARGIN) * (1 - self.headroom.share) * self._capacity_ns
+
+    def _best(self, slowdown: float) -> Choice:
+        return self._frontier.best(self._room_ns, slowdown)
+
+    def _best_of(self, allowed: list[tuple[int, ...]], slowdown: float) -> tuple[int, ...]:
+        """The best plan with fewer levels to choose from."""
+        return choose(self._chain.limited(allowed), self._room_ns, slowdown).levels
 
     def _by_block(self, levels: tuple[int, ...]):
         return zip(self._chain.blocks, levels, strict=True)

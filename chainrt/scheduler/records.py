@@ -120,3 +120,5 @@ class Plan:
     replay: tuple[int, ...]  # per block: frames a period, beside those that arrive, for the level catching up
     # per block: why its target has changed, for a guitarist; "" where it has not. Plans that differ in it are equal.
     reason: tuple[str, ...] = field(compare=False)
+    # the blocks in the order in which the reflex shall let them fall; what is missing comes last
+    give_up: tuple[int, ...] = ()
