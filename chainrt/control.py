@@ -52,7 +52,10 @@ class Control:
         """When the chain began to play, in seconds from the start of it all; set before it does."""
         self._read = 0
         self._unposted: Plan | None = None
+        self._ready_bits: tuple[int, ...] | None = None
+        self._ready_levels: tuple[tuple[bool, ...], ...] = ()
         self._reasons = [""] * len(chain.blocks)
+        self._at = {name: address_of(chain.engine) + ENGINE.fields[name][1] for name in ("periods", "posted", "taken")}
         self._peek, self._publish = peek.from_python(), publish.from_python()
         plan = policy.first_plan()
         chain.engine["reflex"] = int(policy.reflex)
@@ -62,7 +65,7 @@ class Control:
 
     def tick(self) -> list[LevelChange]:
         """Read, count, decide, post. Returns the changes of level that were heard since the last tick."""
-        periods = self._peek(self._field("periods"))
+        periods = self._peek(self._at["periods"])
         if periods == self._read:
             return []
         rows = self._rows(periods)
@@ -86,9 +89,6 @@ class Control:
     def _period_s(self) -> float:
         return self._chain.deadline_ns / 1e9
 
-    def _field(self, name: str) -> int:
-        return address_of(self._chain.engine) + ENGINE.fields[name][1]
-
     def _rows(self, periods: int) -> np.ndarray:
         """Where in the ring the unread periods lie; half a ring at most, since the engine goes on writing."""
         size = len(self._chain.ring)
@@ -96,21 +96,32 @@ class Control:
         return np.arange(first, periods) % size
 
     def _observation(self, spent: np.ndarray) -> Observation:
-        last = spent[-1]
-        worked = spent["expected_ns"].sum(axis=1) >= spent["rested_ns"].sum(axis=1)
+        last, measured_ns, expected_ns = spent[-1], spent["measured_ns"], spent["expected_ns"]
+        rested_ns = spent["rested_ns"]
+        if rested_ns.any():
+            worked = expected_ns.sum(axis=1) >= rested_ns.sum(axis=1)
+            measured_ns, expected_ns = measured_ns[worked], expected_ns[worked]
         return Observation(
-            measured_ns=spent["measured_ns"][worked],
-            expected_ns=spent["expected_ns"][worked],
-            audible=tuple(int(level) for level in last["audible"]),
-            ready=tuple(
-                tuple(bool(bits >> level & 1) for level in range(len(block.levels)))
-                for bits, block in zip(last["ready"].tolist(), self._chain.blocks, strict=True)
-            ),
+            measured_ns=measured_ns,
+            expected_ns=expected_ns,
+            audible=tuple(last["audible"].tolist()),
+            ready=self._ready(tuple(last["ready"].tolist())),
             tripped=int(np.count_nonzero(spent["reflex"])),
         )
 
+    def _ready(self, bits: tuple[int, ...]) -> tuple[tuple[bool, ...], ...]:
+        if bits != self._ready_bits:
+            self._ready_bits = bits
+            self._ready_levels = tuple(
+                tuple(bool(bit >> level & 1) for level in range(len(block.levels)))
+                for bit, block in zip(bits, self._chain.blocks, strict=True)
+            )
+        return self._ready_levels
+
     def _changes(self, first: int, spent: np.ndarray) -> list[LevelChange]:
         audible, tripped = spent["audible"], spent["reflex"]
+        if (audible == self._audible).all():
+            return []
         before = np.vstack([self._audible, audible[:-1]])
         self._audible = audible[-1].copy()
         changes = [
@@ -130,10 +141,10 @@ class Control:
         for index, reason in enumerate(plan.reason):
             self._reasons[index] = reason or self._reasons[index]
         posted = int(self._chain.engine["posted"])
-        if self._peek(self._field("taken")) != posted:
+        if self._peek(self._at["taken"]) != posted:
             self._unposted = plan
             return
         self._unposted = None
         order = [*plan.give_up, *(b for b in range(len(plan.target)) if b not in plan.give_up)]
         self._chain.mail[: len(plan.target)] = np.transpose([plan.target, plan.warm, plan.replay, order])
-        self._publish(self._field("posted"), posted + 1)
+        self._publish(self._at["posted"], posted + 1)

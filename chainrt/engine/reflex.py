@@ -9,6 +9,7 @@ Rules kept here:
 * Not who comes last falls, but who matters least: when the rest of the period does not fit as planned, blocks are
   given up in the plan's order until it does.
 * Slowdown is the higher of what the last periods showed and of what this one shows so far, once it has shown enough.
+* Holding (nothing runs) is for a stall, not for a machine on which even the least levels do not fit.
 * A stall (the machine looked away) is not a slowdown: the block with the largest excess does not count, if that is
   more than STALL_SHARE of the period.
 * No period raises the slowdown to more than MOST_AT_ONCE times what it was.
@@ -69,6 +70,7 @@ def least_of_all(engine, frames):
         every += least
         if blocks[index].level_count == 1:
             single += least
+    engine.least_ns = every
     return every, single
 
 
@@ -119,6 +121,7 @@ def make_room(engine, index, left, planned, later, later_single, slowdown):
     the later ones cost at least, and what those of them cost that have but one level.
     """
     engine.room_ns = left / slowdown - SPARE * later
-    engine.hopeless = 1 if left < slowdown * later_single else 0
+    is_overloaded = engine.least_ns * engine.slowdown > engine.most_frames * engine.frame_time_ns
+    engine.hopeless = 1 if is_overloaded or left < slowdown * later_single else 0
     excess = planned - left / slowdown
     engine.fall = 1 if excess > 0.0 and is_given_up(engine, index, excess) else 0

@@ -65,8 +65,7 @@ class Estimator:
 
     def _learn_ratios(self, measured_ns: np.ndarray, slowed_ns: np.ndarray) -> None:
         old = self.block_ratio
-        ran = slowed_ns > 0
-        seen = np.divide(measured_ns, slowed_ns, out=np.tile(old, (len(slowed_ns), 1)), where=ran)
-        seen = np.clip(seen, old / LARGEST_SURPRISE, old * LARGEST_SURPRISE)
+        seen = np.divide(measured_ns, slowed_ns, out=np.broadcast_to(old, slowed_ns.shape).copy(), where=slowed_ns > 0)
+        seen = np.minimum(np.maximum(seen, old / LARGEST_SURPRISE), old * LARGEST_SURPRISE)
         step = 1 - exp(-len(seen) * self._period_s / BLOCK_RATIO_S)
-        self.block_ratio = old + step * (seen.mean(axis=0) - old)
+        self.block_ratio = old + step * (seen.sum(axis=0) / len(seen) - old)

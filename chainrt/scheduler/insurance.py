@@ -10,9 +10,9 @@ Rules kept here, in the order in which time is spent:
 2. Falling blocks come first, the one that relieves most before the others: what is left of the period up to
    `rescue_ns` goes into their replay. If not even the least replay fits, the period is lost anyway, and dragging it
    out only loses more of them: then the first one is brought down within RESCUE_PERIODS periods.
-3. What is left up to `ceiling_ns` buys insurance where it saves most nanoseconds for each one spent. A smallest
-   level that runs anyhow costs nothing. One that has to catch up is charged its least replay too, else it would
-   never arrive; so one that is warm already is cheaper to keep than another is to buy, and noise does not swap them.
+3. What is left up to `ceiling_ns` buys insurance for those blocks that would be given up first: where a fall loses the
+   least utility for each nanosecond that it saves. A smallest level that runs anyhow costs nothing. One that has to
+   catch up is charged its least replay too, else it would never arrive.
 4. The rest is replay for what still has to catch up: levels on their way to be heard before insurance.
 
 All times are nanoseconds by the table: who knows the slowdown divides the room by it.
@@ -104,7 +104,7 @@ def spend_spare_time(
 def _insured(
     chain: ChainModel, target: Sequence[int], heard: Sequence[int], ready: Ready, spare_ns: float
 ) -> list[tuple[int, float]]:
-    """(block, what keeping its smallest level warm costs), best bargain first."""
+    """(block, what keeping its smallest level warm costs), whoever is given up first before the others."""
     offers = []
     for b, block in enumerate(chain.blocks):
         low, coming = block.smallest, target[b] != heard[b]
@@ -114,9 +114,10 @@ def _insured(
         price_ns = 0.0 if heard[b] == low else block.cost_ns(low, chain.frames + extra)
         saved_ns = block.cost_ns(target[b], chain.frames) - block.cost_ns(low, chain.frames)
         if saved_ns > 0:
-            offers.append((price_ns / saved_ns, b, price_ns))
+            lost = block.utility[target[b]] - block.utility[low]
+            offers.append((price_ns > 0, lost / saved_ns, b, price_ns))
     bought = []
-    for _, b, price_ns in sorted(offers):
+    for *_, b, price_ns in sorted(offers):
         if price_ns == 0.0 or price_ns <= spare_ns:
             spare_ns -= price_ns
             bought.append((b, price_ns))

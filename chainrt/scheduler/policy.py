@@ -11,7 +11,8 @@ Rules `Adaptive` keeps:
   the sound and is let go when time runs out. Why it is needed: with two amps at 66 % of a deadline and a budget of
   70 %, neither could the second be warmed up within the budget nor any of them be insured. With reserve 0 all that
   runs stays within the budget (only a fall exceeds it).
-* Down: at the tick in which the fast slowdown says that the reserve is exceeded, or the slow one that the budget is.
+* Down: at the tick in which the fast slowdown (the latest, if it leaps) says that the reserve is exceeded, or the slow
+  one that the budget is.
   No block steps up in that tick. When the way there (old and new level both run) does not fit the deadline, only
   levels that are ready are asked for, or else the smallest. What the reflex has let fall stays down if it would have
   to fall anyhow: one change, not three.
@@ -20,7 +21,7 @@ Rules `Adaptive` keeps:
   the reserve, others join it only within the budget, the rest waits for its turn. Blocks that pay for it step down
   along with the first. A warm-up for which there is no room any more is given up.
 * Every change is followed by DWELL_S without a step up.
-* The reflex is told whom to give up first: who loses the least utility for a nanosecond, warm ones before cold ones.
+* The reflex is told whom to give up first: who loses the least utility for a nanosecond.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,11 +38,12 @@ from .patience import Patience
 from .planner import Choice, choose, least_share
 from .records import NOT_WARM, BlockModel, ChainModel, Observation, Plan
 
-MARGIN = 0.04  # share of the capacity that a new plan leaves free: twice the jitter of an ordinary block
+MARGIN = 0.03  # share of the capacity that a new plan leaves free: more than the jitter of an ordinary chain
 RESCUE = 0.95  # share of the deadline that catching up may fill when a block has to fall and is not warm
 DWELL_S = 0.1
-MOST_CHANGES_A_MINUTE = 50.0  # that can be heard, in the long run
-WORTH_A_CHANGE = 0.015  # of all utility there is to win, for each block that changes
+MOST_CHANGES_A_MINUTE = 57.0  # that can be heard, in the long run
+WORTH_A_CHANGE = 0.04  # of all utility there is to win, for each block that changes
+DEBT_S = 0.1  # in which a block that the reflex let fall may come back by itself
 CHANGING = 0.08  # the fast slowdown differs by so much from the slow one: the machine is changing its pace
 SLOWDOWN_GRAIN = 64  # muted work is planned anew when the slowdown moves by one part in so many
 TABLE_DRIFT = 0.01  # tables are corrected anew when a block's ratio has moved by this much: below any decision
@@ -123,7 +125,7 @@ class Adaptive:
         self._patience = Patience(changes_a_minute)
         self._reserve = reserve
         self._table = chain  # as calibrated
-        self._quiet_until_s = -inf
+        self._quiet_until_s = self._debt_until_s = -inf
         self._muted_work: tuple | None = None  # what the last plan was made from
         self._set_chain(chain)
         self.set_budget(budget)
@@ -164,7 +166,7 @@ class Adaptive:
 
     def decide(self, time_s: float, seen: Observation) -> Plan | None:
         self._learn(time_s, seen)
-        target, reason = self._step_down(seen)
+        target, reason = self._step_down(time_s, seen)
         if target != self._target:
             self._quiet_until_s = time_s + DWELL_S
         elif time_s >= self._quiet_until_s:
@@ -186,28 +188,34 @@ class Adaptive:
             self._set_chain(self._table.corrected(ratios))
         self._patience.wait(time_s, sum(map(ne, seen.audible, self._heard)))
         self._heard = seen.audible
-        is_changing = abs(self.estimator.fast / self.estimator.slow - 1) > CHANGING
-        self.headroom.learn(time_s, seen.tripped > 0, is_changing)
+        self.headroom.learn(time_s, seen.tripped > 0, self._is_changing)
+        if seen.tripped:
+            self._debt_until_s = time_s + DEBT_S
+
+    @property
+    def _is_changing(self) -> bool:
+        return abs(self.estimator.fast / self.estimator.slow - 1) > CHANGING
 
     def _set_chain(self, chain: ChainModel) -> None:
         """The chain as corrected by what was measured."""
         self._chain, self._ratios = chain, self.estimator.block_ratio
         self._frontier = Frontier(chain)
-        self._least_gain = WORTH_A_CHANGE * (self._frontier.utility[-1] - self._frontier.utility[0])
+        self._all_utility = self._frontier.utility[-1] - self._frontier.utility[0]
+        self._least_gain = WORTH_A_CHANGE * self._all_utility
 
-    def _step_down(self, seen: Observation) -> tuple[tuple[int, ...], str]:
+    def _step_down(self, time_s: float, seen: Observation) -> tuple[tuple[int, ...], str]:
         """The levels to fall to and why; the present ones when nothing presses."""
         heard = arrives_at(self._target, seen.audible, seen.ready)
-        cost_ns = self._chain.cost_ns(self._target)
-        share = cost_ns * self.estimator.fast / self._capacity_ns
-        if cost_ns * self.estimator.fast > self._ceiling_ns or cost_ns * self.estimator.slow > self._capacity_ns < (
-            cost_ns * self.estimator.fast
-        ):
-            return self._lowered(heard, seen), self._complaint(share)
+        estimate, cost_ns = self.estimator, self._chain.cost_ns(self._target)
+        leaps = estimate.latest > (1 + 2 * CHANGING) * estimate.slow
+        pressing = max(estimate.fast, estimate.latest) if leaps else estimate.fast
+        lasting = min(estimate.fast, estimate.slow)
+        if cost_ns * pressing > self._ceiling_ns or cost_ns * lasting > self._capacity_ns:
+            return self._lowered(heard, seen), self._complaint(cost_ns * pressing / self._capacity_ns)
         climbing = any(map(gt, self._target, heard))
         if climbing:
             way_ns = running_ns(self._chain, self._target, seen.audible, seen.ready) * self.estimator.cautious
-            if way_ns > self._ceiling_ns:
+            if way_ns > self._ceiling_ns and time_s > self._debt_until_s:
                 return tuple(map(min, self._target, heard)), "no room to warm up"
         return self._target, ""
 
@@ -221,10 +229,14 @@ class Adaptive:
         levels = self._best_of(below, slowdown)
         if running_ns(self._chain, levels, seen.audible, seen.ready) * slowdown <= self._rescue_ns:
             return levels
-        at_hand = [
-            tuple(level for level in allowed if level == allowed[0] or ready[level])
+        warm = [
+            tuple(level for level in allowed if ready[level]) or allowed[:1]
             for allowed, ready in zip(below, seen.ready, strict=True)
         ]
+        choice = choose(self._chain.limited(warm), self._room_ns, slowdown)
+        if choice.fits:
+            return choice.levels
+        at_hand = [tuple(sorted({allowed[0], *levels})) for allowed, levels in zip(below, warm, strict=True)]
         return self._best_of(at_hand, slowdown)
 
     def _complaint(self, share: float) -> str:
@@ -236,7 +248,7 @@ class Adaptive:
     def _step_up(self, seen: Observation) -> tuple[tuple[int, ...], str]:
         """Richer levels and why; the present ones when there is no room or something is still on its way."""
         now, slowdown, climbs = self._target, self.estimator.cautious, self._patience.climbs()
-        if not climbs or arrives_at(now, seen.audible, seen.ready) != now or seen.audible != now:
+        if not climbs or seen.audible != now or self._is_changing:
             return now, ""
         goal, utility = self._best(slowdown), self._chain.utility(now)
         if not goal.fits or goal.utility - utility < self._least_gain * sum(map(ne, goal.levels, now)):
@@ -278,17 +290,17 @@ class Adaptive:
                 rescue_ns=self._rescue_ns / falling,
                 reason=tuple(reason if new != old else "" for new, old in zip(target, self._target, strict=True)),
             )
-            self._made = replace(plan, give_up=self._order_of_falling(target, ready))
+            self._made = replace(plan, give_up=self._order_of_falling(target))
         return self._made
 
-    def _order_of_falling(self, target: tuple[int, ...], ready) -> tuple[int, ...]:
-        """Who is given up first: a warm one before a cold one, then who loses the least for a nanosecond saved."""
+    def _order_of_falling(self, target: tuple[int, ...]) -> tuple[int, ...]:
+        """Who is given up first: who loses the least for a nanosecond saved."""
 
-        def price(b: int) -> tuple[bool, float]:
+        def price(b: int) -> float:
             block, now = self._chain.blocks[b], target[b]
             lost = block.utility[now] - block.utility[block.smallest]
             saved = block.cost_ns(now, self._chain.frames) - block.cost_ns(block.smallest, self._chain.frames)
-            return not ready[b][block.smallest], lost / saved if saved > 0 else inf
+            return lost / saved if saved > 0 else inf
 
         return tuple(sorted(range(len(target)), key=price))
 

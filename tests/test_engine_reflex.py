@@ -1,0 +1,150 @@
+"""The reflex: within the very period in which time runs out, blocks fall that matter least; and come back exactly."""
+
+import numpy as np
+import pytest
+
+from chainrt.compiled.native import address_of
+from chainrt.layout import COLD, DROPPED, HELD, LAWS, PLAYED, WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
+from chainrt.numeric import FRAMES, NumericBlock, numeric_chain
+from chainrt.performance import Performance
+
+MEMORY = 640
+GATE, FIRST, SECOND, CAB = range(4)
+BLOCKS = (
+    NumericBlock("gate", (0.05,)),
+    NumericBlock("first", (0.05, 0.35), (20.0, 40.0), memory=MEMORY),
+    NumericBlock("second", (0.05, 0.35), (20.0, 40.0), memory=MEMORY),
+    NumericBlock("cab", (0.05,)),
+)
+
+
+class Deck:
+    """The four blocks at full (80 % of the deadline), smallest levels warm or not, under weather by hand."""
+
+    def __init__(self, warm=(0, 0), give_up=(SECOND, FIRST), periods=60):
+        self.chain, self.model = numeric_chain(BLOCKS)
+        self.rows = np.zeros((periods, weather_columns(4)))
+        for block in range(4):
+            column = WEATHER_PERIOD + WEATHER_BLOCK * block
+            self.rows[:, column] = self.rows[:, column + 2] = 1
+        engine = self.chain.engine
+        engine["virtual"], engine["reflex"] = LAWS, 1
+        engine["weather"] = address_of(self.rows)
+        records = self.chain.block_records
+        records["warm"][[FIRST, SECOND]], records["replay"][[FIRST, SECOND]] = warm, 64
+        records["give_up"] = [*give_up, GATE, CAB]
+        for levels, index in ((self.chain.level_records[b], w) for b, w in zip((FIRST, SECOND), warm, strict=True)):
+            if index < 0:
+                levels["fresh"][0], levels["behind"][0] = 0, MEMORY
+        self.performance = Performance(self.chain, np.zeros(FRAMES, np.float32))
+
+    def stall(self, period, block, share):
+        self.rows[period, WEATHER_PERIOD + WEATHER_BLOCK * block + 1] = share * self.chain.deadline_ns
+
+    def play(self, periods=60):
+        self.performance.play(periods)
+        return self.chain.spent[:periods, :4], self.chain.ring[:periods]
+
+
+def test_while_there_is_time_nothing_falls():
+    spent, ring = Deck().play()
+    assert (spent["reflex"] == PLAYED).all()
+    assert not ring["missed"].any()
+    assert (spent["audible"][:, [FIRST, SECOND]] == 1).all()
+
+
+def test_in_the_period_of_a_stall_the_block_that_matters_least_falls_and_the_deadline_is_kept():
+    deck = Deck()
+    deck.stall(20, GATE, 0.4)
+    spent, ring = deck.play()
+    assert not ring["missed"].any()
+    assert spent["reflex"][20].tolist() == [PLAYED, PLAYED, DROPPED, PLAYED]
+    assert (spent["reflex"][21:] == PLAYED).all()
+
+
+def test_who_matters_least_is_not_who_comes_last():
+    deck = Deck(give_up=(FIRST, SECOND))
+    deck.stall(20, GATE, 0.4)
+    spent, ring = deck.play()
+    assert not ring["missed"].any()
+    assert spent["reflex"][20].tolist() == [PLAYED, DROPPED, PLAYED, PLAYED]
+
+
+def test_a_stall_that_takes_more_makes_both_fall():
+    deck = Deck()
+    deck.stall(20, GATE, 0.75)
+    spent, ring = deck.play()
+    assert not ring["missed"].any()
+    assert spent["reflex"][20].tolist() == [PLAYED, DROPPED, DROPPED, PLAYED]
+
+
+def test_a_block_that_fell_is_heard_at_its_planned_level_again_after_a_crossfade():
+    """It owes one period; that is replayed in what time is left, and then two periods of crossfade follow."""
+    deck = Deck()
+    deck.stall(20, GATE, 0.4)
+    spent, _ = deck.play()
+    heard = spent["audible"][:, SECOND]
+    assert (heard[:20] == 1).all()
+    assert 3 <= np.argmax(heard[20:] == 1) <= 8
+    assert (heard[28:] == 1).all()
+
+
+def test_the_same_load_without_the_reflex_is_a_miss():
+    deck = Deck()
+    deck.chain.engine["reflex"] = 0
+    deck.stall(20, GATE, 0.4)
+    _, ring = deck.play()
+    assert ring["missed"][20] == 1
+    assert not ring["unavoidable"].any()
+
+
+def test_a_regime_that_nearly_doubles_the_load_is_met_in_its_first_period():
+    deck = Deck()
+    for block in range(4):
+        column = WEATHER_PERIOD + WEATHER_BLOCK * block
+        deck.rows[30:, column] = deck.rows[30:, column + 2] = 1.9
+    spent, ring = deck.play()
+    assert not ring["missed"].any()
+    assert DROPPED in spent["reflex"][30]
+
+
+def test_a_block_whose_smallest_level_is_cold_falls_to_it_all_the_same():
+    deck = Deck(warm=(0, -1))
+    deck.stall(20, GATE, 0.4)
+    spent, ring = deck.play()
+    assert not ring["missed"].any()
+    assert spent["reflex"][20].tolist() == [PLAYED, PLAYED, COLD, PLAYED]
+
+
+def test_when_not_even_the_smallest_level_fits_nothing_runs_for_this_one_period():
+    deck = Deck()
+    deck.stall(20, FIRST, 0.53)  # after the first block 93 % are gone; 6 % remain, cab takes 5
+    spent, ring = deck.play()
+    assert spent["reflex"][20, SECOND] == HELD
+    assert not ring["missed"].any()
+    assert deck.chain.engine["holds"] == 1
+    assert spent["reflex"][21, SECOND] == DROPPED  # with the period that it owes the full level does not fit
+    assert (spent["reflex"][22:] == PLAYED).all()
+    assert (spent["audible"][40:, SECOND] == 1).all()
+
+
+def test_muted_work_is_left_out_when_time_runs_out_and_is_made_up_for():
+    deck = Deck()
+    deck.stall(20, CAB, 0.15)
+    spent, ring = deck.play()
+    assert not ring["missed"].any()
+    assert spent["muted_ns"][20].sum() == 0
+    assert not spent["ready"][20, FIRST] & 1
+    assert spent["ready"][23, FIRST] & 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_strikes_no_block_runs_below_its_least_level(seed):
+    deck = Deck(periods=400)
+    random = np.random.default_rng(seed)
+    for period in random.integers(0, 400, 80):
+        deck.stall(period, random.integers(0, 4), random.uniform(0, 2))
+    deck.chain.block_records["least"][FIRST] = 1  # pinned to full
+    spent, _ = deck.play(400)
+    assert (spent["audible"][:, FIRST] == 1).all()
+    assert (spent["reflex"][:, [GATE, CAB]] == PLAYED).all()
