@@ -44,11 +44,6 @@ class Score:
     seconds: float
     load: float
 
-    def line(self):
-        m = 1e6 / self.periods
-        minutes = self.periods * PERIOD_S / 60
-        return f"avoid {m * (self.misses - self.unavoidable):8.1f} unav {m * self.unavoidable:7.1f} run {self.longest} util {self.utility:.3f} ch/min {self.changes / minutes:7.1f} trips/min {self.trips / minutes} load {self.load:.3f} [{self.seconds:.1f}s]"
-
 
 def run(make, scenario, periods, seed=0, budget=1.0, keep=None):
     chain, model = numeric_chain(PEDALBOARD)
