@@ -19,7 +19,7 @@ def plain(levels: Sequence[int], replay: int = 0) -> Plan:
 
 
 def static(share: float):
-    """A knob set once: the best plan that needs no more than this share of the deadline (JACK users' 70 %, and less)."""
+    """A knob set once: the best plan that needs no more than this share of the deadline (JACK: 70 %)."""
 
     def make(chain: ChainModel, budget: float) -> Fixed:
         return Fixed(Frontier(chain).best(share * chain.deadline_ns).levels)

@@ -5,13 +5,15 @@
     ... some periods later, again and again:
     plan = policy.decide(time_s, observation) or plan
 
-`records` says what goes in and out, `estimator` how slow the machine is, `planner` which levels are best,
-`insurance` what the time left over is spent on, and `policy` when to move.
+`records` says what goes in and out, `estimator` how slow the machine is, `frontier` and `planner` which levels are
+best, `headroom` how much room to leave, `insurance` what the time left over is spent on, `patience` how often a
+listener may be bothered, and `policy` when to move.
 
 Rules kept in this room: standard library and numpy only; no clock, no audio, no threads, no files. Time is an
 argument. The same inputs give the same plans, so a recorded session can be decided again.
 """
 
+from .frontier import Frontier
 from .planner import Choice, choose, fits_without, least_share
 from .policy import POLICIES, Adaptive, Fixed, Policy
 from .records import NOT_WARM, BlockModel, ChainModel, Observation, Plan
@@ -24,6 +26,7 @@ __all__ = [
     "ChainModel",
     "Choice",
     "Fixed",
+    "Frontier",
     "Observation",
     "Plan",
     "Policy",
