@@ -12,7 +12,7 @@ Rules kept here:
   meanwhile are counted as lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -50,6 +50,8 @@ class Control:
         self._chain, self._policy = chain, policy
         self.started_s = 0.0
         """When the chain began to play, in seconds from the start of it all; set before it does."""
+        self.recorder: Callable[[np.ndarray, np.ndarray, int], None] | None = None
+        """Is shown the PERIOD and SPENT records of every tick, and how many periods were played by then."""
         self._read = 0
         self._unposted: Plan | None = None
         self._ready_bits: tuple[int, ...] | None = None
@@ -58,7 +60,7 @@ class Control:
         self._at = {name: address_of(chain.engine) + ENGINE.fields[name][1] for name in ("periods", "posted", "taken")}
         self._peek, self._publish = peek.from_python(), publish.from_python()
         plan = policy.first_plan()
-        chain.engine["reflex"] = int(policy.reflex)
+        chain.engine["reflex"] = int(getattr(policy, "reflex", False))
         chain.set_levels(plan.target)
         self._audible = np.array(plan.target, np.int64)
         self._post(plan)
@@ -74,6 +76,8 @@ class Control:
         self.meters.lost_periods += first - self._read
         self._read = periods
         self.meters.add(self._chain.ring[rows], spent, self.started_s + periods * self._period_s)
+        if self.recorder:
+            self.recorder(self._chain.ring[rows], spent, periods)
         changes = self._changes(first, spent)
         if len(self._chain.blocks):
             plan = self._policy.decide(periods * self._period_s, self._observation(spent)) or self._unposted

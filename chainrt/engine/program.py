@@ -92,12 +92,12 @@ def run_program(engine, frames, began):
     length = frames * engine.frame_time_ns
     deadline = engine.release_ns + length
     floor = begin_program(engine, began, weather, note)
-    if engine.virtual == REAL:
+    if engine.virtual != LAWS:
         floor = engine.fixed_ns
     later, later_single = least_of_all(engine, frames)
     planned = plan_costs(engine, frames)
     measured_all, expected_all, worst_measured, worst_expected = 0.0, 0.0, 0.0, 0.0
-    before = clock(engine)
+    before = began + note.start_ns
     for index in range(engine.step_count):
         step = steps[index]
         if step.kind != RUN:
@@ -115,9 +115,10 @@ def run_program(engine, frames, began):
         planned -= block.spared + least
         block.spared = 0.0
         expected = run_switched(engine, block, frames)
+        at = WEATHER_PERIOD + WEATHER_BLOCK * step.block
         if engine.virtual != REAL:
-            at = WEATHER_PERIOD + WEATHER_BLOCK * step.block
             pass_time(engine, expected, weather[at], weather[at + 1])
+        if engine.virtual == LAWS:
             floor += least * weather[at] + weather[at + 1]
         else:
             floor += min(least, expected)
@@ -130,7 +131,7 @@ def run_program(engine, frames, began):
         before = after
     shown = ratio(measured_all, expected_all, worst_measured, worst_expected, length)
     follow(engine, shown)
-    if engine.virtual == REAL and expected_all > 0.0:
+    if engine.virtual != LAWS and expected_all > 0.0:
         slow = min(measured_all / expected_all, STALL_RATIO)
         floor = floor * slow + max(0.0, measured_all - STALL_RATIO * expected_all)
     run_muted_work(engine, frames, before, engine.release_ns + engine.muted_share * length, shown)

@@ -53,7 +53,8 @@ class Policy(Protocol):
     """What the control thread talks to. Time is seconds on any clock that only goes forward."""
 
     reflex: bool
-    """True: the engine lets blocks fall to their smallest level, within the period, when its time runs out."""
+    """True: the engine lets blocks fall to their smallest level, within the period, when its time runs out. May be left
+    out: False."""
 
     def first_plan(self) -> Plan:
         """The plan to start an engine with. All its targets may be heard at once."""

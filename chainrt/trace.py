@@ -1,0 +1,142 @@
+"""What a real run met, kept so that it can be simulated again: late wake-ups, stalls, what every block took.
+
+A trace holds, for each period, how late it began, what passed before its first and after its last block, and for each
+block how much longer than its table it took (its sound and its muted levels apart); further, how many periods the
+control loop had seen at each of its looks, and in which period each plan was taken. So the same policy decides the
+same again, bit for bit, and another policy is tried on the very same day.
+
+Rules kept here:
+* Times are whole nanoseconds, as the clock gave them; ratios are rounded back to these when they are played.
+* A run that is recorded computes all that silence would spare (engine/rest.py): a simulation does not rest.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .chain import Chain, CostTable
+from .compiled.native import address_of
+from .control import Control
+from .errors import Fault, PresetError
+from .layout import TRACE, WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
+from .performance import Performance
+
+VERSION = 1
+NEVER = 2**62
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One recorded run."""
+
+    rows: np.ndarray
+    """float64, (periods, weather_columns(blocks)); see layout.weather_columns."""
+    ticks: np.ndarray
+    """int64: periods played at each look of the control loop."""
+    taken: np.ndarray
+    """int64: the period in which the n-th plan was taken."""
+    release_ns: float
+    """When the first period was due."""
+    about: dict
+    """JSON: frames, rate, blocks (ids), policy, budget, costs, utility: all that the decisions hang on."""
+
+    def save(self, path: str | Path) -> None:
+        with open(path, "wb") as file:
+            np.savez_compressed(
+                file,
+                rows=self.rows,
+                ticks=self.ticks,
+                taken=self.taken,
+                release_ns=self.release_ns,
+                about=json.dumps({**self.about, "version": VERSION}),
+            )
+
+    @staticmethod
+    def load(path: str | Path) -> "Trace":
+        """PresetError: it is not there, or no trace."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                about = json.loads(str(file["about"]))
+                parts = file["rows"], file["ticks"], file["taken"], float(file["release_ns"])
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise PresetError(Fault(str(path), f"cannot be read as a trace: {error}")) from None
+        if about.get("version") != VERSION:
+            raise PresetError(Fault(str(path), f"is a trace of version {about.get('version')}; {VERSION} is known"))
+        return Trace(*parts, about)
+
+    @property
+    def costs(self) -> CostTable:
+        """The cost table that was decided with."""
+        call, frame = (tuple(map(tuple, self.about["costs"][name])) for name in ("call_ns", "frame_ns"))
+        return CostTable(call, frame, self.about["costs"]["fixed_ns"])
+
+
+class Recorder:
+    """Listens to a control loop and keeps what it reads. `trace()` is what it has heard."""
+
+    def __init__(self, chain: Chain, control: Control, about: dict):
+        self._chain, self._about = chain, about
+        self._ring, self._spent, self._ticks = [], [], []
+        chain.engine["restless"] = 1
+        control.recorder = self._listen
+
+    def _listen(self, ring: np.ndarray, spent: np.ndarray, periods: int) -> None:
+        self._ring.append(ring.copy())
+        self._spent.append(spent.copy())
+        self._ticks.append(periods)
+
+    def trace(self) -> Trace:
+        """ValueError: nothing was played, or the control loop was too late to read it all."""
+        if not self._ticks:
+            raise ValueError("nothing was played")
+        ring, spent = np.concatenate(self._ring), np.concatenate(self._spent)
+        if len(ring) != self._ticks[-1]:
+            raise ValueError(f"{self._ticks[-1] - len(ring)} periods were not read in time")
+        plans = np.arange(1, int(ring["plan"][-1]) + 1)
+        taken = np.searchsorted(ring["plan"], plans)
+        rows = _rows(ring, spent, self._chain)
+        return Trace(rows, np.array(self._ticks), taken, float(ring["release_ns"][0]), self._about)
+
+
+def _rows(ring: np.ndarray, spent: np.ndarray, chain: Chain) -> np.ndarray:
+    rows = np.zeros((len(ring), weather_columns(spent.shape[1])))
+    began, length = ring["began_ns"], chain.frames * float(chain.engine["frame_time_ns"])
+    ended = began + ring["spent_ns"]
+    release = np.cumsum(np.concatenate([[float(ring["release_ns"][0])], np.full(len(ring) - 1, length)]))
+    rows[:, 0] = ring["start_ns"]
+    rows[:, 1] = began - np.maximum(release, np.concatenate([[0.0], ended[:-1]]))
+    rows[:, 2] = ended - began - ring["start_ns"] - spent["measured_ns"].sum(axis=1)
+    muted_ns, muted_expected = spent["muted_ns"], spent["muted_expected_ns"]
+    sound_ns, sound_expected = spent["measured_ns"] - muted_ns, spent["expected_ns"] - muted_expected
+    counts = sound_expected > 0
+    ratio = np.divide(sound_ns, sound_expected, out=np.zeros_like(sound_ns), where=counts)
+    rows[:, WEATHER_PERIOD::WEATHER_BLOCK] = ratio
+    rows[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK] = np.where(counts, 0.0, sound_ns)
+    muted = np.divide(muted_ns, muted_expected, out=np.where(counts, ratio, 1.0), where=muted_expected > 0)
+    rows[:, WEATHER_PERIOD + 2 :: WEATHER_BLOCK] = muted
+    return rows
+
+
+def replay(chain: Chain, control: Control, trace: Trace, performance: Performance, tell=None) -> None:
+    """Play a trace through the engine and the control loop of a chain like the recorded one. tell: see simulate."""
+    engine, rows = chain.engine, np.ascontiguousarray(trace.rows)
+    engine["virtual"], engine["weather"], engine["weather_first"] = TRACE, address_of(rows), 0
+    engine["release_ns"] = trace.release_ns
+    _let_take(engine, trace)
+    done = 0
+    for tick in trace.ticks.tolist():
+        performance.play(tick - done)
+        done = tick
+        if engine["posted"] == engine["taken"]:
+            _let_take(engine, trace)
+        changes = control.tick()
+        if tell:
+            tell(done, len(rows), changes)
+
+
+def _let_take(engine, trace: Trace) -> None:
+    """The plan that is posted next, or lies there now, is taken in the period in which it was taken then."""
+    number = int(engine["taken"])
+    engine["take_from"] = trace.taken[number] if number < len(trace.taken) else NEVER
