@@ -40,7 +40,7 @@ class Trace:
     release_ns: float
     """When the first period was due."""
     about: dict
-    """JSON: frames, rate, blocks (ids), policy, budget, costs, utility: all that the decisions hang on."""
+    """JSON; see `about`."""
 
     def save(self, path: str | Path) -> None:
         with open(path, "wb") as file:
@@ -66,11 +66,30 @@ class Trace:
             raise PresetError(Fault(str(path), f"is a trace of version {about.get('version')}; {VERSION} is known"))
         return Trace(*parts, about)
 
-    @property
-    def costs(self) -> CostTable:
-        """The cost table that was decided with."""
-        call, frame = (tuple(map(tuple, self.about["costs"][name])) for name in ("call_ns", "frame_ns"))
-        return CostTable(call, frame, self.about["costs"]["fixed_ns"])
+    def costs_of(self, chain: Chain) -> CostTable:
+        """The cost table that was decided with. PresetError: the trace is of another chain, period or rate."""
+        now = {"blocks": [block.id for block in chain.blocks], "frames": chain.frames, "rate": chain.rate}
+        for name, value in now.items():
+            if self.about.get(name) != value:
+                raise PresetError(Fault("--trace", f"was recorded with {name} {self.about.get(name)}, not {value}"))
+        costs = self.about["costs"]
+        return CostTable(tuple(map(tuple, costs["call_ns"])), tuple(map(tuple, costs["frame_ns"])), costs["fixed_ns"])
+
+
+def about(chain: Chain, policy: str, budget: float) -> dict:
+    """What has to be known beside a trace to decide again: written before the chain plays."""
+    return {
+        "blocks": [block.id for block in chain.blocks],
+        "frames": chain.frames,
+        "rate": chain.rate,
+        "policy": policy,
+        "budget": budget,
+        "costs": {
+            "call_ns": [records["call_ns"].tolist() for records in chain.level_records],
+            "frame_ns": [records["frame_ns"].tolist() for records in chain.level_records],
+            "fixed_ns": float(chain.engine["fixed_ns"]),
+        },
+    }
 
 
 class Recorder:

@@ -64,6 +64,7 @@ def parser() -> Parser:
     card.add_argument(
         "--host", metavar="NAME", help="jack, alsa, pipewire, coreaudio, wasapi, asio ..., or clock: no sound card"
     )
+    run.add_argument("--record-trace", metavar="FILE", help="keep what this run met, for --trace")
     virtual = run.add_argument_group("simulation")
     virtual.add_argument("--simulate", action="store_true", help="a virtual clock, as fast as the machine can")
     virtual.add_argument("--device", metavar="PROFILE", help="whose costs to simulate (default: pi4); see profiles")
@@ -71,6 +72,7 @@ def parser() -> Parser:
     virtual.add_argument(
         "--scenario", metavar="NAME", help="what kind of day: calm (default), thermal, bursts, presets or hostile"
     )
+    virtual.add_argument("--trace", metavar="FILE", help="play a day that --record-trace has kept")
     virtual.add_argument("--periods", metavar="N", help="how long to simulate, in periods")
     virtual.add_argument("--seed", metavar="N", help="seed of the simulated disturbances (default: 0)")
 

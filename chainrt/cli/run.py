@@ -16,6 +16,7 @@ from ..scheduler import POLICIES, ChainModel, fits_without, least_share
 from ..session import Session
 from ..simulate import extra_block, simulate
 from ..snapshot import named
+from ..trace import Recorder, Trace, about, replay
 from ..weather import SCENARIOS, LoadStep, Weather, parse_load
 from . import live, show, values
 
@@ -27,7 +28,7 @@ LONGEST_KEPT_FRAMES = 3600 * 48_000  # with --output: all of it is kept in memor
 
 def run(options) -> int:
     """Play; print the table; exit status."""
-    is_virtual = options.simulate or options.device is not None
+    is_virtual = options.simulate or options.device is not None or options.trace is not None
     read = values.Reader()
     budget, frames = read(values.budget, options.budget), read(values.period, options.period)
     rate = read(values.rate, options.rate)
@@ -38,9 +39,11 @@ def run(options) -> int:
     load = read(_load, options.load)
     scenario = read(values.choice, "--scenario", options.scenario or SCENARIOS[0], SCENARIOS)
     device = read(devices.load, SIMULATED_DEVICE if options.device is None else options.device) if is_virtual else None
+    recorded = read(Trace.load, options.trace) if options.trace else None
+    read(values.writable, options.record_trace, (options.preset, options.input, options.output), False)
     read(values.choice, "--host", options.host or live.CLOCK, live.HOSTS)
     board = read(preset.load, options.preset)
-    if board and not is_virtual:
+    if board and (recorded or not is_virtual):
         board = preset.on_standby(board)
     blocks = board and rate and read(plan_blocks, board, rate)
     samples = read(audiofile.read_mono, options.input, rate) if rate and options.input is not None else None
@@ -69,7 +72,7 @@ def run(options) -> int:
             budget=budget,
             tell=tell,
             blocks=blocks,
-            costs=device.costs if device else cost_table,
+            costs=recorded.costs_of if recorded else device.costs if device else cost_table,
         )
     chain, model, control = made.chain, made.model, made.control
     status, lost = 0, None
@@ -90,8 +93,12 @@ def run(options) -> int:
             periods = math.ceil(length / frames)
             weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed, scenario, periods)
             extra = extra_block(chain, control, model, budget)
-            simulate(chain, control, weather, periods, door, _teller(out, chain), extra)
+            if recorded:
+                replay(chain, control, recorded, door, _teller(out, chain))
+            else:
+                simulate(chain, control, weather, periods, door, _teller(out, chain), extra)
         else:
+            recorder = Recorder(chain, control, about(chain, policy, budget)) if options.record_trace else None
             live.play(session, out, is_watched=out.is_terminal and not options.no_view)
     except KeyboardInterrupt:
         status = 130
@@ -99,6 +106,8 @@ def run(options) -> int:
     except DeviceError as error:
         lost = error
     if not is_virtual:
+        if options.record_trace:
+            read(_keep_trace, recorder, options.record_trace)
         chain, model, control = session.board.chain, session.board.model, session.board.control
     answer = report.summary(
         chain,
@@ -138,6 +147,13 @@ def _only_together(options, is_virtual: bool) -> None:
         faults.append(Fault("--periods", "not together with --seconds"))
     if faults:
         raise PresetError(faults)
+
+
+def _keep_trace(recorder: Recorder, path: str) -> None:
+    try:
+        recorder.trace().save(path)
+    except (OSError, ValueError) as error:
+        raise PresetError(Fault("--record-trace", str(error))) from None
 
 
 def _load(text: str | None) -> tuple[LoadStep, ...]:
