@@ -134,12 +134,19 @@ class Control:
                 int(block),
                 int(before[row, block]),
                 int(audible[row, block]),
-                "no time left in this period" if tripped[row, block] else self._reasons[block],
+                self._reason(int(block), bool(tripped[row, block])),
             )
             for row, block in zip(*np.nonzero(audible != before), strict=True)
         ]
         self.meters.changes += changes
         return changes
+
+    def _reason(self, block: int, tripped: bool) -> str:
+        """Why a block has changed. One that fell without being asked comes back without being asked."""
+        if tripped:
+            self._reasons[block] = "back as planned"
+            return "no time left in this period"
+        return self._reasons[block]
 
     def _post(self, plan: Plan) -> None:
         for index, reason in enumerate(plan.reason):

@@ -176,7 +176,7 @@ def check_step(run):
     assert run.report["misses"] == len(missed)
     assert run.report["unavoidable_misses"] == 0
     falls = [change for block in changes for change in block["changes"] if change["t"] <= 2.020]
-    reasons = "% of budget", "no time left in this period", "no room to warm up"
+    reasons = "% of budget", "no time left in this period", "no room to warm up", "back as planned"
     assert all(any(reason in change["reason"] for reason in reasons) for change in falls), falls
 
 
@@ -247,6 +247,7 @@ def test_the_report_has_exactly_the_keys_that_scripts_rely_on(two_amps):
         "unavoidable_misses",
         "longest_miss_run",
         "lost_periods",
+        "latency_frames",
         "load",
         "utility",
         "level_changes",
