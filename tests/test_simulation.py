@@ -256,7 +256,7 @@ def test_the_report_has_exactly_the_keys_that_scripts_rely_on(two_amps):
     ]
     assert list(answer["load"]) == ["mean", "p50", "p99", "max"]
     for block in answer["blocks"]:
-        assert list(block) == ["id", "kind", "levels", "level", "level_share", "cost_us", "changes"]
+        assert list(block) == ["id", "kind", "latency_frames", "levels", "level", "level_share", "cost_us", "changes"]
         assert list(block["cost_us"]) == ["mean", "p99"]
         assert list(block["level_share"]) == block["levels"]
         assert block["level"] in block["levels"]
