@@ -95,13 +95,13 @@ def _pack(device, *steps):
 
 PLANS = {
     "linen": _container("linen", 2500, 1500),
-    "linen-a1": _pack("linen", 1500, 1200, 800, 800),
+    "linen-a1": _pack("linen", 1500, 1200, 1200, 800),
     "glass": _container("glass", 10000, 7500),
     "rust": _container("rust", 4500, 3500),
-    "rust-sliced": _sliced("rust", 1800),
+    "rust-sliced": _sliced("rust", 6000),
     "brick": _sliced("brick", 18000),
     "brick-a2": _container("brick", 4500, 0, full_start="brick"),
-    "cedar": _container("cedar", 2000, 1300),
+    "cedar": _container("cedar", 3200, 2200),
     "fern": _container("fern", 5000, 2500),
     "moss": _container("moss", 8000, 3000),
 }
