@@ -47,8 +47,8 @@ def crossfaded(old, new, at):
 
 
 def bent(old, new, at):
-    """As engine/levels.py does it: on in a straight line, and let go."""
-    offset = 2 * old[at - 1] - old[at - 2] - new[at]
+    """As engine/levels.py does it: the last difference goes on, and is let go."""
+    offset = old[at - 1] - new[at - 1]
     done = np.clip((np.arange(len(old)) - at) / BEND_FRAMES, 0, 1)
     is_new = np.arange(len(old)) >= at
     return np.where(is_new, new + offset * (1 - done) ** 2 * (1 + 2 * done), old), ~is_new, is_new
@@ -102,14 +102,16 @@ def main() -> None:
     options = parser.parse_args()
     lines = [f"| model | {' | '.join(KINDS)} |", "|---" * (len(KINDS) + 1) + "|"]
     for path in sorted((ROOT / "presets" / "models").glob("*.nam")):
+        if len(block_of(path).levels) == 1:
+            continue
         clicks = measure(path, options.changes)
         cells = [f"{np.median(db):.0f} ({np.quantile(db, 0.95):.0f})" for db in clicks.values()]
         lines.append(f"| {path.stem} | {' | '.join(cells)} |")
     print("\n".join(lines))
     if options.write:
         about = (
-            f"`python bench/clicks.py --changes {options.changes}`: the click of a change from the largest to the smallest"
-            " level above 8 kHz, over all energy of the 512 samples around it, dB: median (95 % quantile).\n\n"
+            f"`python bench/clicks.py --changes {options.changes}`: the click of a change from the largest to the"
+            " smallest level above 8 kHz, over all energy of the 512 samples around it, dB: median (95 % quantile).\n\n"
         )
         write_section(ROOT / "bench" / "RESULTS.md", "clicks", "Clicks at changes of level", about + "\n".join(lines))
 

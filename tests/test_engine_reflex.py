@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+from blockplay import board
+from models import tiny_container
 
+from chainrt.chain import Chain, CostTable
 from chainrt.compiled.native import address_of
+from chainrt.engine import BEND_FRAMES
 from chainrt.layout import COLD, DROPPED, HELD, LAWS, PLAYED, WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
 from chainrt.numeric import FRAMES, NumericBlock, numeric_chain
 from chainrt.performance import Performance
+from chainrt.render import render
 
 MEMORY = 640
 GATE, FIRST, SECOND, CAB = range(4)
@@ -148,3 +153,33 @@ def test_whatever_strikes_no_block_runs_below_its_least_level(seed):
     spent, _ = deck.play(400)
     assert (spent["audible"][:, FIRST] == 1).all()
     assert (spent["reflex"][:, [GATE, CAB]] == PLAYED).all()
+
+
+def test_a_fall_is_heard_as_the_smallest_level_and_a_difference_that_is_let_go(tmp_path):
+    """The difference to what the warm level last played goes on from the last sample, over BEND_FRAMES."""
+    preset = board(tmp_path, "- nam: {model: amp.nam}", amp=tiny_container(taps=(3, 2, 5), dilations=(1, 30, 100)))
+    time = np.arange(40 * FRAMES) / 48_000
+    signal = (0.2 * np.sin(2 * np.pi * 110 * time) + 0.1 * np.sin(2 * np.pi * 330 * time)).astype(np.float32)
+    alone = []
+    for level in (0, 1):
+        chain = Chain(preset, 48_000, FRAMES)
+        chain.set_levels([level])
+        alone.append(render(chain, signal))
+    chain = Chain(preset, 48_000, FRAMES)
+    chain.set_costs(CostTable(((0.0, 0.0),), ((1e3, 1e4),), 0.0))
+    rows = np.zeros((40, weather_columns(1)))
+    rows[:, WEATHER_PERIOD] = rows[:, WEATHER_PERIOD + 2] = 1
+    rows[20, 1] = 0.8 * chain.deadline_ns  # woken so late that only the smallest level fits
+    engine = chain.engine
+    engine["virtual"], engine["reflex"], engine["weather"] = LAWS, 1, address_of(rows)
+    chain.block_records["warm"][0], chain.block_records["replay"][0] = 0, 64
+    performance = Performance(chain, signal, 21 * FRAMES)
+    performance.play(21)
+    heard, (lite, full), at = performance.output, alone, 20 * FRAMES
+    assert chain.spent["reflex"][20, 0] == DROPPED
+    assert np.array_equal(heard[:at], full[:at])
+    done = np.arange(FRAMES) / BEND_FRAMES
+    difference = full[at - 1] - lite[at - 1]
+    expected = lite[at : at + FRAMES] + difference * (1 - done) ** 2 * (1 + 2 * done)
+    assert abs(difference) > 1e-4
+    assert np.abs(heard[at:] - expected).max() < 1e-6

@@ -10,7 +10,8 @@ Rules kept here:
 * Levels are changed by a crossfade of two exact levels: linear, since they play nearly the same signal.
 * When the planned level does not fit into `room_ns` (the reflex), the block falls in this very period: to its least
   level if that is warm; if not, to the same level, cold; if that does not fit either, nothing runs. Each time the
-  output is bent so that it goes on where it was. The planned level owes a period and comes back by a crossfade.
+  output is bent so that it goes on where it was: by the difference to what the warm level last played, else in a
+  straight line. The planned level owes a period and comes back by a crossfade.
 """
 
 import numpy as np
@@ -211,7 +212,12 @@ def play_least(engine, block, levels, frames):
             engine.drops += 1 if is_warm else 0
             engine.cold_drops += 0 if is_warm else 1
         block.audible = block.least
+        was_left, was_right, kept_up = least.last_left, least.last_right, is_warm and least.behind <= frames
         expected = play(engine, block, least, frames)
+        if block.reflex != PLAYED:
+            begin_bend(engine, block, frames)
+        if block.reflex == DROPPED and kept_up:  # its own last output is known: the difference goes on, and away
+            block.bend_left, block.bend_right = block.last_left - was_left, block.last_right - was_right
     block.faded = 0
     return expected
 
@@ -277,7 +283,7 @@ def run_block(engine, block, frames):
     expected = play_planned(engine, block, levels, frames)
     if expected < 0.0:
         expected = play_least(engine, block, levels, frames)
-    if was_held or block.reflex != PLAYED:
+    if block.reflex == HELD or (was_held and block.reflex == PLAYED):
         begin_bend(engine, block, frames)
     if block.bent < BEND_FRAMES:
         bend(engine, block, frames)
