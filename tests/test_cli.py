@@ -305,11 +305,11 @@ def test_blocks_lists_every_effect_with_its_cost_and_all_its_knobs(capsys):
     assert answer.status == 0
     listed = {page.split()[0]: page.splitlines() for page in answer.out.split("\n\n") if page.strip()}
     assert listed.keys() == BLOCKS.keys()
-    for kind, (first, cost, knobs) in listed.items():
+    for kind, (first, cost, *knobs) in listed.items():
         block = BLOCKS[kind]
         assert first.split(maxsplit=1) == [kind, block.summary]
         assert ("µs" in cost) != ("depend on its file" in cost)
-        named = [knob.split()[0] for knob in knobs.strip().split(", ")] if knobs.strip() else []
+        named = [knob.split()[0] for line in knobs for knob in line.strip().split(", ")]
         assert named == [knob.name for knob in (*block.params, *block.files, *block.options)]
 
 

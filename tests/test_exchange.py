@@ -17,7 +17,7 @@ from chainrt.compiled.memory import address, exchange, load_acquire, pointer, st
 from chainrt.compiled.native import INTEGER, Native, address_of, aligned_zeros
 from chainrt.engine import BYPASS_FRAMES
 from chainrt.engine.mail import take_plan, take_settings
-from chainrt.layout import BLOCK, ENGINE, FRESH, STAGE
+from chainrt.layout import BLOCK, ENGINE, FRESH, MAIL_COLUMNS, STAGE
 from chainrt.performance import Performance
 from chainrt.render import render
 from chainrt.switchboard import Switchboard
@@ -138,7 +138,7 @@ PLANNED, LAST = 4, -1
 
 def _write_plans(engine, until):
     """Post one plan after the other, each when the one before was taken, as Control does. Returns how many."""
-    mail = carray(pointer(engine.mail), 3 * PLANNED, np.int64)
+    mail = carray(pointer(engine.mail), MAIL_COLUMNS * PLANNED, np.int64)
     number = posted = 0
     while number != LAST:
         spins = 0
@@ -147,7 +147,7 @@ def _write_plans(engine, until):
             if spins > 200:
                 sleep_ns(1000)
         number = posted + 1 if posted < MOST and now_ns() < until else LAST
-        for i in range(3 * PLANNED):
+        for i in range(MAIL_COLUMNS * PLANNED):
             mail[i] = number
         posted += 1
         store_release(address(engine) + POSTED, posted)
@@ -370,9 +370,9 @@ def test_one_chain_takes_the_place_of_another_by_a_crossfade(chain_of, apart):
 
 def test_mono_and_stereo_chains_may_take_each_others_place(chain_of):
     mono, stereo = "[drive: ]", "[split: {lanes: {a: [drive: ], b: }, mix: {a: {pan: -100 %}, b: {pan: 100 %}}}]"
-    deck = Deck(chain_of(stereo))
+    deck, successor = Deck(chain_of(stereo)), chain_of(mono)  # whoever announces a chain keeps it alive
     deck.play(5)
-    announce(deck.performance.stage, chain_of(mono), 10 * FRAMES)
+    announce(deck.performance.stage, successor, 10 * FRAMES)
     deck.play(10)
     heard = deck.play(20)
     expected = render(chain_of(mono), guitar()[5 * FRAMES :])[10 * FRAMES : 30 * FRAMES]

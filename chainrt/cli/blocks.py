@@ -104,7 +104,9 @@ def _print_short(told: dict) -> None:
     out.print(f"{'':10} {_cost(told)}", style="dim")
     named = [_range(param) for param in told["params"]]
     named += [f"{more['name']}" for more in (*told["files"], *told["options"])]
-    out.print(f"{'':10} {', '.join(named)}\n", style="dim")
+    if named:
+        out.print(f"{'':10} {', '.join(named)}", style="dim")
+    out.print()
 
 
 def _print_in_full(block: Block, told: dict) -> None:
