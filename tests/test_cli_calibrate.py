@@ -21,7 +21,6 @@ def test_every_level_of_a_preset_is_measured_told_and_kept(folder, capsys, monke
     assert answer.out.startswith("Tiny: median")
     assert "nam" in answer.out
     monkeypatch.setattr(calibrate, "_time", None)  # timing again would fail
-    monkeypatch.setattr(calibrate, "measure_fidelity", None)
     assert chainrt(capsys, "run", "preset.yaml", "--seconds", "0.05").status == 0
 
 
