@@ -47,11 +47,11 @@ class Pair:
         for records, known, block in zip(self.understudy.level_records, lead.level_records, lead.blocks, strict=True):
             for name in ("call_ns", "frame_ns"):
                 records[name] = known[name][block.allowed[0]]
-        self.late = lead.frames
         self._slots = aligned_zeros(SLOTS, SLOT)
         self._rings = aligned_zeros((5, (SLOTS + 2) * lead.frames), np.float32)
         self._record = aligned_zeros((), PAIR)
         self._fill()
+        self.be_late(lead.frames)
         self._thread: threading.Thread | None = None
         self._work, self._publish = work.from_python(), publish.from_python()
 
@@ -63,12 +63,21 @@ class Pair:
         record["ring_frames"] = self._rings.shape[1]
         for name, ring in zip(("input", "lead_left", "lead_right", "own_left", "own_right"), self._rings, strict=True):
             record[name] = address_of(ring)
-        record["late"] = record["written"] = record["shown"] = self.late  # before the first frame there is silence
         record["heard"], record["bent"] = 1, BEND_FRAMES
         lead["pair"] = understudy["pair"] = address_of(record)
         lead["on_sound"], understudy["on_sound"] = show.address, choose.address
         understudy["period"] = pair_period.address
         understudy["fixed_ns"], understudy["silent"] = lead["fixed_ns"], lead["silent"]
+
+    @property
+    def late(self) -> int:
+        """Frames by which all is heard later: a period, or as much as the sound system asks for at once."""
+        return int(self._record["late"])
+
+    def be_late(self, frames: int) -> None:
+        """Begin with so many frames of silence. To be called before it plays."""
+        for name in ("late", "written", "shown"):
+            self._record[name] = frames
 
     # the worker
 

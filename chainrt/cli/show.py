@@ -185,12 +185,24 @@ def print_report(out: Console, report: dict) -> None:
         f"misses  {misses:,} of {count(report['periods'], 'period')}{ending if misses else ''}",
         style="bold red" if misses else None,
     )
+    if "second_core" in report:
+        _print_second_core(out, report)
     if "card" in report:
         _print_card(out, report)
     if is_slimmable:
         out.print(
             f"levels  {count(report['level_changes'], 'change')}; {100 * report['utility']:.0f} % of the best sound"
         )
+
+
+def _print_second_core(out: Console, report: dict) -> None:
+    """How often the second core was late, and what was heard then."""
+    core = report["second_core"]
+    share = percent(core["periods_of_understudy"] / max(1, report["periods"]))
+    out.print(
+        f"2 cores smallest levels for {share} of the time, {count(core['changes'], 'change')};"
+        f" {1000 * core['late_frames'] / report['rate']:.1f} ms later"
+    )
 
 
 def _print_card(out: Console, report: dict) -> None:
