@@ -24,6 +24,7 @@ from .errors import DeviceError, Fault
 from .layout import PAIR, SLOT
 
 SLOTS = 64  # periods that the lead may be behind; beyond that it loses some
+GRACE = 0.5  # of the time in which the understudy plays the next period, for which the lead may still play this one
 NATIVES: tuple[Native, ...] = (pair_period, choose, show, work)
 """What has to be compiled beside the engine."""
 
@@ -44,9 +45,7 @@ class Pair:
     def __init__(self, lead: Chain):
         self.lead = lead
         self.understudy = Chain(lead.preset, lead.rate, lead.frames, blocks=[_smallest(block) for block in lead.blocks])
-        for records, known, block in zip(self.understudy.level_records, lead.level_records, lead.blocks, strict=True):
-            for name in ("call_ns", "frame_ns"):
-                records[name] = known[name][block.allowed[0]]
+        self._take_costs()
         self._slots = aligned_zeros(SLOTS, SLOT)
         self._rings = aligned_zeros((5, (SLOTS + 2) * lead.frames), np.float32)
         self._record = aligned_zeros((), PAIR)
@@ -54,6 +53,17 @@ class Pair:
         self.be_late(lead.frames)
         self._thread: threading.Thread | None = None
         self._work, self._publish = work.from_python(), publish.from_python()
+
+    def _take_costs(self) -> None:
+        """What the lead's smallest levels cost; and how much later than at its deadline the lead may thus be done."""
+        lead, understudy, least_ns = self.lead.engine, self.understudy.engine, float(self.lead.engine["fixed_ns"])
+        understudy["fixed_ns"] = lead["fixed_ns"]
+        pairs = zip(self.understudy.level_records, self.lead.level_records, self.lead.blocks, strict=True)
+        for (smallest,), known, block in pairs:
+            for name, times in (("call_ns", 1), ("frame_ns", self.lead.frames)):
+                smallest[name] = known[name][block.allowed[0]]
+                least_ns += times * float(smallest[name])
+        lead["guard_ns"], lead["muted_share"] = -GRACE * least_ns, 1.0
 
     def _fill(self) -> None:
         record, lead, understudy = self._record, self.lead.engine, self.understudy.engine
@@ -67,7 +77,7 @@ class Pair:
         lead["pair"] = understudy["pair"] = address_of(record)
         lead["on_sound"], understudy["on_sound"] = show.address, choose.address
         understudy["period"] = pair_period.address
-        understudy["fixed_ns"], understudy["silent"] = lead["fixed_ns"], lead["silent"]
+        understudy["silent"] = lead["silent"]
 
     @property
     def late(self) -> int:
@@ -78,6 +88,7 @@ class Pair:
         """Begin with so many frames of silence. To be called before it plays."""
         for name in ("late", "written", "shown"):
             self._record[name] = frames
+        self._record["whole_from"] = -self._rings.shape[1]  # and before that, too
 
     # the worker
 
