@@ -64,7 +64,11 @@ class Session:
     def start(self) -> None:
         """Begin to play. Raises DeviceError."""
         self.board.start()
-        self.door.start()
+        try:
+            self.door.start()
+        except BaseException:
+            self.board.stop()
+            raise
         self._thread.start()
 
     def stop(self) -> None:

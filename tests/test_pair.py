@@ -10,17 +10,25 @@ from models import tiny_container, tiny_wavenet
 from test_engine import treble_db
 
 from chainrt import pair as pair_module
+from chainrt import report
+from chainrt.board import Board
 from chainrt.chain import Chain, CostTable
 from chainrt.compiled.native import INTEGER, Native, address_of
+from chainrt.control import Control, chain_model
 from chainrt.engine import BEND_FRAMES, FADE_FRAMES, callback
-from chainrt.engine.pair import IN_TIME, choose, pair_at, pair_period, play_next, show, work
-from chainrt.errors import DeviceError
+from chainrt.engine.pair import IN_TIME, NAP_NS, choose, pair_at, pair_period, play_next, show, work
+from chainrt.errors import DeviceError, Fault
 from chainrt.layout import LAWS, WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
+from chainrt.live import WallClock
 from chainrt.pair import SLOTS, Pair, check_cores
 from chainrt.performance import Performance
 from chainrt.portaudio import Device, SoundCard
 from chainrt.render import render
+from chainrt.scheduler import Fixed
+from chainrt.session import Session
+from chainrt.simulate import simulate
 from chainrt.switchboard import Switchboard
+from chainrt.weather import Weather
 
 FRAMES = 64
 AMP_SHARES, DRIVE_SHARE = (0.1, 0.6), 0.05  # of the deadline
@@ -260,7 +268,7 @@ def test_whatever_the_two_threads_do_every_frame_is_heard_once_and_in_its_place(
     assert np.array_equal(performance.output, expected[: performance.done])
     assert burst <= pair.stood_in < performance.done // FRAMES
     assert pair.unheard >= SLOTS
-    assert "lead" not in [thread.name for thread in threading.enumerate()]
+    assert not lead_threads()
 
 
 def test_a_scene_reaches_both(chain_of):
@@ -284,6 +292,105 @@ def test_a_scene_reaches_both(chain_of):
         sounds.append(performance.output[late:])
     assert np.array_equal(sounds[1], sounds[0][:-FRAMES])
     assert pair.understudy.blocks[0].knobs["drive"] == 40
+
+
+# -- in a session -----------------------------------------------------------------------------------------------
+
+
+def board_of(chain):
+    """A board with a second core, every block at full."""
+    full = [len(block.levels) - 1 for block in chain.blocks]
+    ones = tuple((1.0,) * (level + 1) for level in full)
+    costs = CostTable(tuple((0.0,) * (level + 1) for level in full), ones, 0.0)
+    chain.set_costs(costs)
+    switchboard, control = Switchboard(chain), Control(chain, Fixed(full))
+    made = Board(chain, chain_model(chain, costs, ones), control, switchboard, Pair(chain))
+    switchboard.reach(made.played)
+    return made
+
+
+def lead_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "lead"]
+
+
+def test_by_the_clock_every_period_is_played_by_the_lead_or_the_understudy(chain_of):
+    """Which of them is heard is the machine's business. A crossfade or a bend lies between the two, and near them."""
+    signal, periods = chord(150), 150
+    made = board_of(chain_of())
+    door = WallClock(Performance(made.played, signal, len(signal)), periods)
+    Session(made, door, 0.7).play()
+    assert made.played.engine["periods"] == periods
+    assert made.pair._record["written"] == (periods + 1) * FRAMES
+    full, lite = (later(render(chain_of(levels=[0, level]), signal)) for level in (1, 0))
+    off = np.minimum(np.abs(door.output - full), np.abs(door.output - lite))
+    assert (off <= np.abs(full - lite).max()).all()
+    assert made.pair.stood_in or np.array_equal(door.output, full)
+    assert not lead_threads()
+
+
+def test_another_preset_fades_in_with_a_worker_of_its_own(chain_of):
+    made, other = board_of(chain_of()), board_of(chain_of(STEREO.replace("-100", "-50")))
+    door = WallClock(Performance(made.played, chord(150)), 10**6)
+    session = Session(made, door, 0.7, lambda path, budget: other)
+    made.pair.be_late(3 * FRAMES)
+    with session:
+        session.load("other")
+        assert other.pair.late == 3 * FRAMES
+        wait_for(lambda: session.board is other)
+        assert len(lead_threads()) == 1
+        session.turn("a.nam", "input", 3)
+        wait_for(lambda: other.played.blocks[0].knobs["input"] == 3)
+    assert not lead_threads()
+    assert session.snapshot().periods == made.played.engine["periods"] + other.played.engine["periods"]
+
+
+def test_a_door_that_does_not_open_leaves_no_worker_behind(chain_of):
+    class Closed(WallClock):
+        def start(self):
+            raise DeviceError(Fault("card", "gone"))
+
+    made = board_of(chain_of())
+    with pytest.raises(DeviceError):
+        Session(made, Closed(Performance(made.played, chord(2)), 2), 0.7).start()
+    assert not lead_threads()
+
+
+# -- simulated --------------------------------------------------------------------------------------------------
+
+
+def simulated(chain, seed, periods=600, is_silent=True):
+    """What a pair did in a hostile day."""
+    made = board_of(chain)
+    for engine in (chain.engine, made.played.engine):
+        engine["silent"] = int(is_silent)
+    weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, (), seed, "hostile", periods)
+    performance = Performance(made.played, chord(60), 0 if is_silent else periods * FRAMES)
+    simulate(chain, made.control, weather, periods, performance, pair=made.pair)
+    answer = report.summary(
+        chain, made.control, made.model, clock="virtual", device="test", budget=0.7, seed=seed, pair=made.pair
+    )
+    records = [array[:periods].tobytes() for array in (chain.ring, chain.spent, made.played.ring, made.played.spent)]
+    return answer, records
+
+
+def test_the_same_arguments_give_the_same_answer_bit_for_bit_with_and_without_sound(chain_of):
+    first, second = simulated(chain_of(), 4), simulated(chain_of(), 4, is_silent=False)
+    assert first == second
+    assert first[0]["second_core"]["late_frames"] == first[0]["latency_frames"] == FRAMES
+    assert simulated(chain_of(), 5)[1] != first[1]
+
+
+def test_a_second_core_leaves_the_first_ones_weather_as_it_was_but_for_the_hand_over():
+    alone, together = (Weather(3, 1e-3, (), 7, "hostile", 5000) for _ in range(2))
+    rows, (lead, understudy) = alone.rows(5000), together.on_two_cores(5000)
+    nap = lead[:, 1] - rows[:, 1]
+    assert nap.min() >= 0
+    assert 0.4 * NAP_NS < nap.mean() < 0.6 * NAP_NS
+    assert nap.max() <= NAP_NS
+    lead[:, 1] = rows[:, 1]
+    assert np.array_equal(lead, rows)
+    assert np.array_equal(understudy[:, 0], rows[:, 0])
+    assert abs(np.corrcoef(understudy[:, 3] / rows[:, 0], rows[:, 3] / rows[:, 0])[0, 1]) < 0.1
 
 
 # -- what it is made of -----------------------------------------------------------------------------------------

@@ -197,11 +197,10 @@ def print_report(out: Console, report: dict) -> None:
 
 def _print_second_core(out: Console, report: dict) -> None:
     """How often the second core was late, and what was heard then."""
-    core = report["second_core"]
-    share = percent(core["periods_of_understudy"] / max(1, report["periods"]))
+    core, late_ms = report["second_core"], 1000 * report["second_core"]["late_frames"] / report["rate"]
     out.print(
-        f"2 cores smallest levels for {share} of the time, {count(core['changes'], 'change')};"
-        f" {1000 * core['late_frames'] / report['rate']:.1f} ms later"
+        f"2 cores smallest levels in {core['periods_of_understudy']:,} of {count(report['periods'], 'period')},"
+        f" {count(core['changes'], 'change')} to them and back; all {late_ms:.1f} ms later"
     )
 
 
