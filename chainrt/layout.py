@@ -288,6 +288,7 @@ SLOT = np.dtype(
         ("at", "i8"),  # the first of its frames, counted from the beginning
         ("frames", "i8"),
         ("release_ns", "f8"),  # when the period was due
+        # on a virtual clock
         ("handed_ns", "f8"),  # when it was handed over
         ("sounded_ns", "f8"),  # when the lead had its sound ready, by the lead's clock
     ]
@@ -301,9 +302,9 @@ PAIR = np.dtype(
         ("period", "i8"),  # address of engine/one_period.period
         ("slots", "i8"),  # address of SLOT records, a ring
         ("slot_count", "i8"),
+        ("input", "i8"),  # address of a plane for each slot: what came in
         ("ring_frames", "i8"),  # length of the rings of samples; a frame lies at its number modulo this
-        ("input", "i8"),  # addresses of these rings: what came in, ...
-        ("lead_left", "i8"),  # ... what the lead made of it, ...
+        ("lead_left", "i8"),  # addresses of these rings: what the lead made of it, ...
         ("lead_right", "i8"),
         ("own_left", "i8"),  # ... and what the understudy did
         ("own_right", "i8"),

@@ -24,6 +24,8 @@ from .errors import DeviceError, Fault
 from .layout import PAIR, SLOT
 
 SLOTS = 64  # periods that the lead may be behind; beyond that it loses some
+PRIORITY = 60  # of 99: the audio thread goes before it, JACK's clients (65) as well
+MOST_LATE = 32  # periods that a sound system may ask for at once
 GRACE = 0.5  # of the time in which the understudy plays the next period, for which the lead may still play this one
 NATIVES: tuple[Native, ...] = (pair_period, choose, show, work)
 """What has to be compiled beside the engine."""
@@ -47,7 +49,8 @@ class Pair:
         self.understudy = Chain(lead.preset, lead.rate, lead.frames, blocks=[_smallest(block) for block in lead.blocks])
         self._take_costs()
         self._slots = aligned_zeros(SLOTS, SLOT)
-        self._rings = aligned_zeros((5, (SLOTS + 2) * lead.frames), np.float32)
+        self._inputs = aligned_zeros((SLOTS, lead.frames), np.float32)
+        self._rings = aligned_zeros((4, MOST_LATE * 2 * lead.frames), np.float32)
         self._record = aligned_zeros((), PAIR)
         self._fill()
         self.be_late(lead.frames)
@@ -71,7 +74,8 @@ class Pair:
         record["period"] = period.address
         record["slots"], record["slot_count"] = address_of(self._slots), SLOTS
         record["ring_frames"] = self._rings.shape[1]
-        for name, ring in zip(("input", "lead_left", "lead_right", "own_left", "own_right"), self._rings, strict=True):
+        record["input"] = address_of(self._inputs)
+        for name, ring in zip(("lead_left", "lead_right", "own_left", "own_right"), self._rings, strict=True):
             record[name] = address_of(ring)
         record["heard"], record["bent"] = 1, BEND_FRAMES
         lead["pair"] = understudy["pair"] = address_of(record)
@@ -99,7 +103,7 @@ class Pair:
         self._thread.start()
 
     def _run(self) -> None:
-        machine.ask_for_priority()
+        machine.ask_for_priority(priority=PRIORITY)
         self._work(address_of(self._record))
 
     def stop(self) -> None:

@@ -28,7 +28,7 @@ from ..compiled.native import INTEGER, Native
 from ..layout import ENGINE, PAIR, PERIOD, REAL, SLOT
 from .count import clock, weather_today
 from .levels import BEND_FRAMES, FADE_FRAMES, let_go
-from .planes import compiled, plane
+from .planes import FLOAT_BYTES, compiled, plane
 from .stage import engine_at
 
 IN_TIME = 4  # periods in a row: one that catches up is often late again
@@ -51,6 +51,19 @@ def pair_at(place):
 def slot_of(pair, number):
     """The slot of the period of this number."""
     return carray(pointer(pair.slots), pair.slot_count, SLOT)[number % pair.slot_count]
+
+
+@compiled
+def input_of(pair, number):
+    """Where the input of the period of this number lies. (By frame it would lie where an older one still waits.)"""
+    return pair.input + (number % pair.slot_count) * engine_at(pair.lead).most_frames * FLOAT_BYTES
+
+
+@compiled
+def copy(source_at, target_at, frames):
+    source, target = plane(source_at, frames), plane(target_at, frames)
+    for i in range(frames):
+        target[i] = source[i]
 
 
 @compiled
@@ -79,7 +92,7 @@ def play_next(pair):
     """Let the lead play the oldest period that it has not played."""
     lead, slot = engine_at(pair.lead), slot_of(pair, pair.taken)
     if lead.silent == 0:
-        fetch(pair.input, pair.ring_frames, slot.at, lead.input, slot.frames)
+        copy(input_of(pair, pair.taken), lead.input, slot.frames)
     lead.release_ns = slot.release_ns
     if lead.virtual != REAL:
         lead.now_ns = max(lead.now_ns, slot.handed_ns)
@@ -135,12 +148,10 @@ def hand_over(pair, understudy, frames):
     slot = slot_of(pair, pair.posted)
     slot.at, slot.frames = first, frames
     slot.release_ns = understudy.release_ns
-    if understudy.virtual == REAL:
-        slot.handed_ns = clock(understudy)
-    else:
+    if understudy.virtual != REAL:
         slot.handed_ns = max(understudy.now_ns, understudy.release_ns) + weather_today(understudy)[1]
     if understudy.silent == 0:
-        put(pair.input, pair.ring_frames, first, understudy.input, frames)
+        copy(understudy.input, input_of(pair, pair.posted), frames)
     store_release(address(pair) + POSTED_OFFSET, pair.posted + 1)
 
 
