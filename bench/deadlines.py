@@ -8,7 +8,7 @@
 * late stalls: the part of it, in the mean over all moments at which a stall could have struck, in which the stall
   itself ended behind the deadline: at the load that was played, no scheduler on one core could have prevented it.
   (Counting needs a million periods to see a handful; this needs a few thousand.)
-* utility: 1 all blocks full, 0 all at their smallest, or the period missed, or a block held.
+* utility: 1 all blocks full, 0 all at their smallest, or the period missed, or a block held, or the understudy heard.
 * regret: to a clairvoyant that keeps each plan for 99 periods at least, switches for nothing and never misses.
 * changes: of levels that can be heard, a minute; with a second core from lead to understudy and back, too.
 * run: longest run of misses.
