@@ -8,9 +8,10 @@
 * late stalls: the part of it, in the mean over all moments at which a stall could have struck, in which the stall
   itself ended behind the deadline: at the load that was played, no scheduler on one core could have prevented it.
   (Counting needs a million periods to see a handful; this needs a few thousand.)
-* utility: 1 all blocks full, 0 all at their smallest, or the period missed, or a block held.
+* utility: 1 all blocks full, 0 all at their smallest, or the period missed, or a block held, or the understudy heard.
 * regret: to a clairvoyant that keeps each plan for 99 periods at least, switches for nothing and never misses.
-* changes: of levels that can be heard, a minute. run: longest run of misses.
+* changes: of levels that can be heard, a minute; with a second core from lead to understudy and back, too.
+* run: longest run of misses.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from chainrt import weather as laws  # noqa: E402
 from chainrt.control import Control  # noqa: E402
 from chainrt.layout import HELD, WEATHER_BLOCK, WEATHER_PERIOD  # noqa: E402
 from chainrt.numeric import FRAMES, PEDALBOARD, RATE_HZ, numeric_chain  # noqa: E402
+from chainrt.pair import Pair  # noqa: E402
 from chainrt.performance import Performance  # noqa: E402
 from chainrt.scheduler import POLICIES, Adaptive, Frontier  # noqa: E402
 from chainrt.simulate import PERIODS_AT_ONCE, extra_block, simulate  # noqa: E402
@@ -52,10 +54,13 @@ def restless(chain, budget):
 POLICIES_HERE = {
     "adaptive": POLICIES["adaptive"],
     "adaptive, 120 changes": restless,
+    "adaptive, second core": POLICIES["adaptive"],
     "full": POLICIES["full"],
     "lite": POLICIES["lite"],
     **RIVALS,
 }
+
+ON_TWO_CORES = ("adaptive, second core",)
 
 
 class Uncounted:
@@ -86,8 +91,10 @@ class Score:
 class Tally:
     """Counts what a run did, a few thousand periods at a time."""
 
-    def __init__(self, chain, model, hostile: bool):
-        self.chain, self.model = chain, model
+    def __init__(self, chain, model, hostile: bool, pair: Pair | None = None):
+        """pair: of which the chain is the lead. Its understudy has to be in time, and all is heard a period later."""
+        self.chain, self.model, self.in_time = chain, model, pair.understudy if pair else chain
+        self.late = pair.late // chain.frames if pair else 0
         self.worth = np.zeros((len(model.blocks), max(len(block.utility) for block in model.blocks)))
         for b, block in enumerate(model.blocks):
             self.worth[b, : len(block.utility)] = block.utility
@@ -101,16 +108,16 @@ class Tally:
     def __call__(self, done: int, total: int, changes) -> None:
         if done - self.done < AT_ONCE and done < total:
             return
-        rows = np.arange(self.done, done) % len(self.chain.ring)
-        ring, spent = self.chain.ring[rows], self.chain.spent[rows]
+        periods, size = np.arange(self.done, done), len(self.chain.ring)
+        ring, spent = self.in_time.ring[periods % size], self.chain.spent[(periods - self.late) % size]
         utility = (self.worth[np.arange(len(self.worth)), spent["audible"]].sum(axis=1) - self.low) / (
             self.high - self.low
         )
         held = (spent["reflex"] == HELD).any(axis=1)
-        utility[(ring["missed"] == 1) | held] = 0.0
+        utility[(ring["missed"] == 1) | (ring["stands_in"] == 1) | held] = 0.0
         self.utility += float(utility.sum())
         self.held += int(held.sum())
-        self.late_stalls += self._late_stalls(ring, spent)
+        self.late_stalls += self._late_stalls(ring, self.in_time.spent[periods % size])
         self.kept.append(utility)
         self.done = done
 
@@ -157,7 +164,9 @@ def best_possible(scenario: str, periods: int, seed: int) -> tuple[float, float]
     )
 
 
-def play(make, scenario: str, periods: int, seed: int = 0, budget: float = BUDGET) -> tuple[Score, Tally, Control]:
+def play(
+    make, scenario: str, periods: int, seed: int = 0, budget: float = BUDGET, two_cores: bool = False
+) -> tuple[Score, Tally, Control]:
     """One policy through one scenario."""
     chain, model = numeric_chain(PEDALBOARD)
     policy = make(model, budget)
@@ -166,12 +175,14 @@ def play(make, scenario: str, periods: int, seed: int = 0, budget: float = BUDGE
             levels["memory"] = 0
     control = Control(chain, policy)
     control.meters = Uncounted()
-    tally = Tally(chain, model, scenario == "hostile")
+    pair = Pair(chain) if two_cores else None
+    tally = Tally(chain, model, scenario == "hostile", pair)
     weather = Weather(len(model.blocks), PERIOD_S, (), seed, scenario, periods)
-    performance = Performance(chain, np.zeros(FRAMES, np.float32))
+    performance = Performance(tally.in_time, np.zeros(FRAMES, np.float32))
     began = time.perf_counter()
-    simulate(chain, control, weather, periods, performance, tally, extra_block(chain, control, model, budget))
-    engine, million = chain.engine, 1e6 / periods
+    extra = extra_block(chain, control, model, budget, pair)
+    simulate(chain, control, weather, periods, performance, tally, extra, pair)
+    engine, million = tally.in_time.engine, 1e6 / periods
     unavoidable, utility = int(engine["unavoidable"]), tally.utility / periods
     score = Score(
         avoidable=million * (int(engine["misses"]) - unavoidable),
@@ -181,7 +192,7 @@ def play(make, scenario: str, periods: int, seed: int = 0, budget: float = BUDGE
         longest=int(engine["longest_miss_run"]),
         utility=utility,
         regret=best_possible(scenario, periods, seed)[1] - utility,
-        changes=len(control.meters.changes) / (periods * PERIOD_S / 60),
+        changes=(len(control.meters.changes) + (pair.changes if pair else 0)) / (periods * PERIOD_S / 60),
         seconds=time.perf_counter() - began,
     )
     return score, tally, control
@@ -234,7 +245,8 @@ def main() -> None:
             if name == "twice":
                 tell(double_row(scenario, options.periods, options.seed))
             else:
-                score, _, _ = play(POLICIES_HERE[name], scenario, options.periods, options.seed)
+                make, two_cores = POLICIES_HERE[name], name in ON_TWO_CORES
+                score, _, _ = play(make, scenario, options.periods, options.seed, two_cores=two_cores)
                 tell(row(name, scenario, score))
         each, dwell = best_possible(scenario, options.periods, options.seed)
         tell(f"| *clairvoyant, each period* | {scenario} | 0 | | | | | {each:.3f} | {dwell - each:+.3f} | |")
