@@ -301,6 +301,24 @@ def test_another_preset_takes_the_place_of_the_one_that_plays(playing):
     assert playing.snapshot().periods > alone + 100
 
 
+def test_tails_ring_on_beside_the_next_preset_until_the_one_after_it_comes(chain_of):
+    long = "[echo: {time: 2 s, feedback: 90 %}]"
+    session = by_the_clock(
+        chain_of(text=long), 10**6, Fixed((0,)), False, lambda text, _: board_of(chain_of(text=text), Fixed((0,)))
+    )
+    with session:
+        wait_for(lambda: session.time_s > 0.02)
+        session.load("[drive: {drive: 3 dB}]")
+        assert session.front.chain.preset.chain[0].kind == "drive"
+        wait_for(lambda: not session.snapshot().is_changing)
+        assert session.past == []  # the echo is heard for 4 minutes
+        assert [block.id for block in session.snapshot().blocks] == ["drive"]
+        session.load("[gate: ]")
+        assert len(session.past) == 1
+        assert session.front.chain.preset.chain[0].kind == "gate"
+        wait_for(lambda: len(session.past) == 2)
+
+
 def test_a_snapshot_tells_all_that_a_view_shows(playing):
     wait_for(lambda: len(playing.snapshot().history) > 5)
     seen = playing.snapshot()

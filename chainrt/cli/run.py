@@ -108,7 +108,7 @@ def run(options) -> int:
     if not is_virtual:
         if options.record_trace:
             read(_keep_trace, recorder, options.record_trace)
-        chain, model, control = session.board.chain, session.board.model, session.board.control
+        chain, model, control = session.front.chain, session.front.model, session.front.control
     answer = report.summary(
         chain,
         control,
