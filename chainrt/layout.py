@@ -227,7 +227,7 @@ STAGE = np.dtype(
         ("fade_frames", "i8"),  # length of the crossfade
         ("faded", "i8"),  # frames of it that are done
         ("ring_frames", "i8"),  # frames for which the one that goes rings on after it; 0 if both are kept apart
-        ("cut", "i8"),  # the successor announced as the cut-th one need not wait for that; written by the control thread
+        ("cut", "i8"),  # of `posted`: that successor waits for no ringing any more; written by the control thread
         ("mix_left", "i8"),  # addresses of the planes on which two engines are mixed
         ("mix_right", "i8"),
         ("left", "i8"),  # addresses of the planes with the last period's sound
