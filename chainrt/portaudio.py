@@ -129,9 +129,9 @@ def devices() -> list[Device]:
 def look_again() -> None:
     """Let PortAudio look for devices anew: it never notices by itself that one came or went. No stream may be open."""
     sounddevice = library()
-    with _quiet(), contextlib.suppress(sounddevice.PortAudioError, AttributeError):
-        sounddevice._terminate()
-        sounddevice._initialize()
+    for step in ("_terminate", "_initialize"):  # the first fails where there is nothing to end
+        with _quiet(), contextlib.suppress(sounddevice.PortAudioError, AttributeError):
+            getattr(sounddevice, step)()
 
 
 def choose(
