@@ -31,6 +31,7 @@ def summary(chain: Chain, control: Control, model: ChainModel, *, clock: str, de
         "longest_miss_run": int(engine["longest_miss_run"]),
         "lost_periods": meters.lost_periods,
         "latency_frames": chain.latency,
+        "latency_ms": _milliseconds(chain.latency, chain.rate),
         "load": {
             "mean": load(meters.load_ns.mean),
             "p50": load(meters.load_ns.quantile(0.50)),
@@ -41,7 +42,7 @@ def summary(chain: Chain, control: Control, model: ChainModel, *, clock: str, de
         "level_changes": len(meters.changes),
         "seed": seed,
         "blocks": [
-            _block(block, meter, [change for change in meters.changes if change.block == index], level)
+            _block(block, meter, [change for change in meters.changes if change.block == index], level, chain.rate)
             for index, (block, meter, level) in enumerate(
                 zip(chain.blocks, meters.blocks, chain.block_records["audible"].tolist(), strict=False)
             )
@@ -49,13 +50,18 @@ def summary(chain: Chain, control: Control, model: ChainModel, *, clock: str, de
     }
 
 
-def _block(block, meter: BlockMeter, changes: list[LevelChange], level: int) -> dict:
+def _milliseconds(frames: int, rate: float) -> float:
+    return round(1000 * frames / rate, 3)
+
+
+def _block(block, meter: BlockMeter, changes: list[LevelChange], level: int, rate: float) -> dict:
     names = block.level_names
     heard = max(1, int(meter.periods_at.sum()))
     return {
         "id": block.id,
         "kind": block.spec.kind,
         "latency_frames": block.latency,
+        "latency_ms": _milliseconds(block.latency, rate),
         "levels": list(names),
         "level": names[level],
         "level_share": {

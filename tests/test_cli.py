@@ -107,6 +107,7 @@ def test_the_report_has_the_keys_and_kinds_that_scripts_rely_on(folder, capsys):
         "longest_miss_run": int,
         "lost_periods": int,
         "latency_frames": int,
+        "latency_ms": float,
         "load": dict,
         "utility": NUMBER,
         "level_changes": int,
@@ -121,7 +122,7 @@ def test_the_report_has_the_keys_and_kinds_that_scripts_rely_on(folder, capsys):
     assert answer["load"]["p50"] <= answer["load"]["p99"] <= answer["load"]["max"]
 
     drive, amp, _ = answer["blocks"]
-    keys = {"id", "kind", "latency_frames", "levels", "level", "level_share", "cost_us", "changes"}
+    keys = {"id", "kind", "latency_frames", "latency_ms", "levels", "level", "level_share", "cost_us", "changes"}
     assert all(block.keys() == keys for block in answer["blocks"])
     assert (drive["id"], drive["kind"], drive["levels"], drive["level_share"]) == (
         "drive",
@@ -139,6 +140,18 @@ def test_the_report_has_the_keys_and_kinds_that_scripts_rely_on(folder, capsys):
     assert 0.1 < first["t"] < 0.4
     assert amp["levels"].index(first["to"]) < amp["levels"].index(first["from"])
     assert "budget" in first["reason"] or "no time left" in first["reason"]
+
+
+def test_a_report_tells_how_late_each_block_and_the_chain_are(folder, capsys):
+    text = "chain:\n  - limiter:\n  - split: {lanes: {a: [stereo: ], b: }}\n"
+    (folder / "late.yaml").write_text(f"version: 1\nname: Late\n{text}")
+    arguments = "run", "late.yaml", "--simulate", "--periods", "10"
+    told = chainrt(capsys, *arguments).out
+    assert "a period every 1.33 ms, 1.5 ms late\n" in told
+    assert "\nlatency 1.5 ms: limiter 1.5, a.stereo 0.02\n" in told
+    answer = json.loads(chainrt(capsys, *arguments, "--json").out)
+    assert (answer["latency_frames"], answer["latency_ms"]) == (73, 1.521)
+    assert [block["latency_ms"] for block in answer["blocks"]] == [1.5, 0.021]
 
 
 def test_a_simulation_gives_the_same_bytes_twice_and_others_for_another_seed(folder, capsys):

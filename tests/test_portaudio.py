@@ -14,12 +14,13 @@ import time
 
 import numpy as np
 import pytest
-from blockplay import RATE_HZ, board
+from blockplay import RATE_HZ, board, planted
 from jack import jack_devices, jack_server, stop  # noqa: F401 (the first is the fixture `jack`)
 from pedalboards import chainrt, pedalboard
 from test_session import board_of, wait_for
 
 from chainrt import portaudio
+from chainrt.block import BLOCKS, Param
 from chainrt.chain import Chain
 from chainrt.errors import DeviceError
 from chainrt.portaudio import Device, SoundCard, choose
@@ -194,6 +195,62 @@ def test_the_guitar_comes_in_through_the_card(jack, chain_of):
     assert card.flags["without_input"] == 0
     assert not card.output.any()  # nothing is plugged into the dummy
     assert not card.is_playing
+
+
+@planted(params=[Param("hit", "", 0, 1, default=0, help="1: one impulse")], state=[("done", "i8")])
+def kick(p, s, x, n):
+    if p.hit > 0.5 and s.done == 0:
+        s.done = 1
+        x[0] += 1.0
+
+
+def delay_of(frames):
+    """A block that does nothing but to be late."""
+
+    @planted(state=[("past", "f4", (frames,)), ("at", "i8")], latency=frames)
+    def late(p, s, x, n):
+        for i in range(n):
+            x[i], s.past[s.at] = s.past[s.at], x[i]
+            s.at = (s.at + 1) % frames
+
+    return late
+
+
+LATE_CHAINS = {
+    "none": ("[kick: , gain: {level: -1 dB}]", 0),
+    "a block": ("[kick: , late: , gain: {level: -1 dB}]", 37),
+    "two, and a look ahead": ("[kick: , late: , later: , limiter: , gain: {level: -1 dB}]", 37 + 150 + 72),
+    "lanes": ("[kick: , split: {lanes: {a: [late: ], b: [later: ], c: }}, gain: {level: -11 dB}, late: ]", 150 + 37),
+}
+
+
+@pytest.mark.parametrize("name", LATE_CHAINS)
+def test_an_impulse_that_goes_round_through_the_card_takes_the_latency_that_is_declared(
+    jack, tmp_path, monkeypatch, name
+):
+    """The card's output is plugged into its input, which JACK delays by one period. So each time round takes a period
+    and the chain's latency; lanes that were not matched would make three impulses of one. Most rounds count, since a
+    machine that is late makes single ones longer.
+    """
+    for kind, declared in (("kick", kick), ("late", delay_of(37)), ("later", delay_of(150))):
+        monkeypatch.setitem(BLOCKS, kind, declared)
+    text, latency = LATE_CHAINS[name]
+    chain = Chain(board(tmp_path, text), RATE_HZ, FRAMES)
+    assert chain.latency == latency
+    card = SoundCard(chain, *jack, kept_frames=60 * RATE_HZ)
+    with Session(board_of(chain, Fixed((0,) * len(chain.blocks))), card, 0.7) as session:
+        wait_for(lambda: card.played_s > 0.05)
+        ports = subprocess.run(["jack_lsp"], capture_output=True, text=True, check=True).stdout.split()
+        ends = [next(port for port in ports if port.startswith(f"PortAudio:{side}_")) for side in ("out", "in")]
+        subprocess.run(["jack_connect", *ends], check=True)
+        session.turn("kick", "hit", 1)
+        hit = card.played_s
+        wait_for(lambda: card.played_s > hit + 0.2)
+        heard = card.output.copy()
+    at = np.flatnonzero(heard > 0.02)
+    assert len(at) > 5
+    rounds, often = np.unique(np.diff(at), return_counts=True)
+    assert rounds[often.argmax()] == latency + FRAMES
 
 
 def test_a_busy_python_does_not_stop_a_compiled_callback(jack, chain_of):

@@ -180,7 +180,7 @@ def _introduce(out, chain: Chain, device, route: live.Route | None) -> None:
         place = f"Simulating {device.name} ({device.core}); its figures: {show.sureness(device)}."
     else:
         place = _place(route)
-    late = f", {1000 * chain.latency / chain.rate:.1f} ms late" if chain.latency else ""
+    late = f", {show.milliseconds(1000 * chain.latency / chain.rate)} ms late" if chain.latency else ""
     out.print(
         f"{chain.preset.name}: {show.count(len(chain.blocks), 'block')}, {show.count(chain.frames, 'frame')}"
         f" at {chain.rate:,.0f} Hz, a period every {chain.deadline_ns / 1e6:.2f} ms{late}\n{place}"
