@@ -272,6 +272,7 @@ CARD = np.dtype(
         # the meters
         ("done", "i8"),  # frames played; written last, with release
         ("callbacks", "i8"),
+        ("asked_frames", "i8"),  # how many the last callback was asked for
         ("thread", "i8"),  # the system's number of the thread that calls; 0: not known
         ("input_underflows", "i8"),  # callbacks with this flag of PortAudio's, and so on in its order
         ("input_overflows", "i8"),

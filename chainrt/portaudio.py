@@ -207,6 +207,7 @@ class SoundCard:
         self._stream = None
         self._publish = publish.from_python()
         self._is_on = self._is_looked_after = False
+        self._told_frames = chain.frames
         self._latency_s = 0.0, 0.0
         self._seen = (-1, 0.0)
 
@@ -316,8 +317,24 @@ class SoundCard:
         if not self._is_looked_after and self._record["callbacks"]:
             self._is_looked_after = True
             self.notes += machine.prepare(int(self._record["thread"]))
+        if any(name in self._output.host for name in OWN_PERIOD):
+            self._tell_its_period()
         if self.is_playing and self._is_lost:
             self._reopen()
+
+    def _tell_its_period(self) -> None:
+        """A host with a period of its own may have another than ours from the start, or change it under way."""
+        asked = int(self._record["asked_frames"])
+        if asked in (0, self._told_frames):
+            return
+        self._told_frames = asked
+        if asked == self._frames:
+            self.notes.append(f"{self._output.name} asks for {asked} frames at a time, as it should.")
+        else:
+            self.notes.append(
+                f"{self._output.name} asks for {asked} frames at a time; loads are told, and levels chosen, for"
+                f" {self._frames}. --period {asked} makes one period of them."
+            )
 
     @property
     def _is_lost(self) -> bool:

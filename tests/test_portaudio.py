@@ -329,6 +329,28 @@ def test_run_plays_live_where_there_is_a_card_until_control_c(jack, tmp_path):
     assert re.search(r"^latency [0-9.]+ ms: input [0-9.]+, chain 0.0, output [0-9.]+$", out, re.MULTILINE)
 
 
+def test_another_period_of_jacks_own_is_told_when_it_comes_and_the_sound_goes_on(tmp_path):
+    with jack_server(f"chainrt-period-{os.getpid()}"):
+        playing = chainrt_run(pedalboard(tmp_path), "--host", "jack", "--seconds", "120", "--json", "report.json")
+        try:
+            assert "Playing from system" in playing.stdout.readline() + playing.stdout.readline()
+            for frames, told in (
+                (256, "loads are told, and levels chosen, for 64. --period 256"),
+                (64, "as it should"),
+            ):
+                subprocess.run(["jack_bufsize", str(frames)], check=True, capture_output=True)
+                assert any(
+                    f"system asks for {frames} frames at a time" in line and told in line for line in playing.stdout
+                )
+            playing.send_signal(signal.SIGINT)
+            out, err = playing.communicate(timeout=60)
+        finally:
+            playing.kill()
+    assert playing.returncode == 130, err
+    assert "Stopped after " in out
+    assert json.loads((tmp_path / "report.json").read_text())["periods"] > 0
+
+
 def test_a_card_that_goes_away_ends_the_program_with_the_report_and_the_reason(tmp_path):
     with jack_server(f"chainrt-lost-{os.getpid()}") as server:
         playing = chainrt_run(pedalboard(tmp_path), "--host", "jack")
