@@ -17,7 +17,7 @@ Rules kept here:
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from . import machine
 from .board import Board
@@ -26,7 +26,7 @@ from .compiled.native import address_of
 from .control import TICK_SECONDS
 from .layout import STAGE
 from .live import Door
-from .preset import TEMPO, values_at_tempo
+from .preset import TEMPO, SceneChange, values_at_tempo
 from .snapshot import BlockView, Change, Knob, Moment, Snapshot, named
 
 CROSSFADE_SECONDS = 0.05  # from one preset to another
@@ -51,6 +51,7 @@ class Session:
         self._budget, self._load_board = budget, load_board
         self._coming: Board | None = None
         self._scene: str | None = None
+        self._tempo_bpm: float | None = None
         self._changes: deque[Change] = deque(maxlen=SHOWN_CHANGES)
         self._lock = threading.RLock()
         self._ended = threading.Event()
@@ -129,19 +130,36 @@ class Session:
             if name not in scenes:
                 raise ValueError(f"no scene {name!r}; there are {', '.join(scenes) or 'none'}")
             self.front.switchboard.recall(scenes[name])
+            if self._tempo_bpm:
+                self._keep_time(self._tempo_bpm, scenes[name])
             self.front.switchboard.post()
             self.front.change(self._budget)
             self._scene = name
 
-    def set_tempo(self, bpm: float) -> None:
-        """Turn every knob that the preset sets in note values to this tempo. ValueError: out of range."""
+    def set_tempo(self, bpm: float) -> int:
+        """Turn every knob that the preset sets in note values to this tempo, which scenes then keep, too.
+
+        Returns how many there are. ValueError: out of range.
+        """
         if not TEMPO.low <= bpm <= TEMPO.high:
-            raise ValueError(f"{bpm:g} is outside {TEMPO.low} to {TEMPO.high} {TEMPO.unit}")
+            raise ValueError(f"{bpm:.0f} is outside {TEMPO.low} to {TEMPO.high} {TEMPO.unit}")
         with self._lock:
-            for block in self.front.chain.blocks:
-                for name, value in values_at_tempo(block.spec, block.declared.params, bpm).items():
-                    self.front.switchboard.turn(block.id, name, value)
+            scene = self.front.chain.preset.scenes.get(self._scene, {})
+            turned = self._keep_time(bpm, scene)
             self.front.switchboard.post()
+            self._tempo_bpm = bpm
+        return turned
+
+    def _keep_time(self, bpm: float, scene: Mapping[str, SceneChange]) -> int:
+        """Turn the knobs in note values, but for those that the scene sets itself; how many."""
+        turned = 0
+        for block in self.front.chain.blocks:
+            own = scene[block.id].values if block.id in scene else {}
+            for name, value in values_at_tempo(block.spec, block.declared.params, bpm).items():
+                if name not in own:
+                    self.front.switchboard.turn(block.id, name, value)
+                    turned += 1
+        return turned
 
     def set_budget(self, share: float) -> None:
         """Change the share of the deadline that may be used, above 0 and at most 1. ValueError."""
@@ -165,7 +183,7 @@ class Session:
             if self._coming:
                 raise ValueError("another preset is still fading in")
             board.control.started_s = self.time_s
-            self._coming, self._scene = board, None
+            self._coming, self._scene, self._tempo_bpm = board, None, None
             stage, chain = self.door.stage, board.chain
             apart = _cost_ns(self.board) + _cost_ns(board) > FITS * chain.deadline_ns
             stage["next"], stage["apart"] = address_of(chain.engine), int(apart)
