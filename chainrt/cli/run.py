@@ -108,6 +108,8 @@ def run(options) -> int:
     if not is_virtual:
         if options.record_trace:
             read(_keep_trace, recorder, options.record_trace)
+        if session.front is not made:
+            out.print(f"\nThe last preset, {session.front.chain.preset.name}:")
         chain, model, control = session.front.chain, session.front.model, session.front.control
     answer = report.summary(
         chain,
