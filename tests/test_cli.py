@@ -332,6 +332,7 @@ def test_blocks_as_json_holds_what_is_declared_and_what_was_measured(capsys):
     told = {block["kind"]: block for block in answer["blocks"]}
     assert told["limiter"]["latency"] == 72
     assert told["nam"]["cost_us"] is None
+    assert [told[kind]["rings"] for kind in ("delay", "drive", "nam")] == [True, False, None]
     gate = BLOCKS["gate"].params[0]
     assert told["gate"]["params"][0] == {
         **{"name": gate.name, "unit": gate.unit, "min": gate.low, "max": gate.high, "default": gate.default},
@@ -342,6 +343,18 @@ def test_blocks_as_json_holds_what_is_declared_and_what_was_measured(capsys):
     measured = [block["cost_us"] for block in answer["blocks"] if block["cost_us"] is not None]
     assert len(measured) > 10
     assert all(0 < cost < 1e4 for cost in measured)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("echo", "tails: ring (by itself for 4.5 s) or cut, when it is switched off\n"),
+        ("drive", "tails: ring or cut (by itself), when it is switched off\n"),
+        ("cab", "tails: ring or cut, when it is switched off\n"),
+    ],
+)
+def test_a_block_in_full_tells_what_becomes_of_its_tail(kind, told, capsys):
+    assert told in chainrt(capsys, "blocks", kind).out
 
 
 @pytest.mark.parametrize("kind", sorted(BLOCKS))

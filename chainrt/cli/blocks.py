@@ -129,13 +129,16 @@ def _print_in_full(block: Block, told: dict) -> None:
     for reading in block.readings:
         table.add_row(reading.name, "", "", "", reading.unit, f"(reading) {reading.help}")
     show.print_table(out, table)
-    out.print(f"\ntails: {' or '.join(TAILS)}, when it is switched off{_by_itself(told)}")
+    out.print(f"\ntails: {_tails(told)}, when it is switched off")
     if block.slimmable:
         out.print("slim: auto, full, lite, a level's name or index, or {min:, max:};  priority: 0.1 to 100")
 
 
-def _by_itself(told: dict) -> str:
-    """What a block's tail does where the preset does not say."""
+def _tails(told: dict) -> str:
+    """What may be said of a block's tail, and what it does where a preset says nothing."""
+    ring, cut = TAILS
     if told["rings"] is None:
-        return ""
-    return f"; by itself it {'rings, ' + format(told['tail_s'], '.1f') + ' s here' if told['rings'] else 'is cut'}"
+        return f"{ring} or {cut}"
+    if told["rings"]:
+        return f"{ring} (by itself for {told['tail_s']:.1f} s) or {cut}"
+    return f"{ring} or {cut} (by itself)"
