@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 from blockplay import RATE_HZ, board, planted
-from jack import jack_devices, jack_server, stop  # noqa: F401 (the first is the fixture `jack`)
+from jack import jack_devices, jack_server  # noqa: F401 (the first is the fixture `jack`)
 from pedalboards import chainrt, pedalboard
 from test_session import board_of, wait_for
 
@@ -351,14 +351,15 @@ def test_another_period_of_jacks_own_is_told_when_it_comes_and_the_sound_goes_on
     assert json.loads((tmp_path / "report.json").read_text())["periods"] > 0
 
 
-def test_a_card_that_goes_away_ends_the_program_with_the_report_and_the_reason(tmp_path):
+@pytest.mark.parametrize("how", ["terminate", "kill"])
+def test_a_card_that_goes_away_ends_the_program_with_the_report_and_the_reason(tmp_path, how):
     with jack_server(f"chainrt-lost-{os.getpid()}") as server:
         playing = chainrt_run(pedalboard(tmp_path), "--host", "jack")
         try:
             assert "Playing from system" in playing.stdout.readline() + playing.stdout.readline()
             time.sleep(0.5)
-            stop(server)
-            out, err = playing.communicate(timeout=30)
+            getattr(server, how)()
+            out, err = playing.communicate(timeout=60)
         finally:
             playing.kill()
     assert playing.returncode == 2, err

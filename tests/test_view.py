@@ -279,6 +279,8 @@ def test_a_preset_that_cannot_be_loaded_is_told_and_one_alone_has_no_next(tmp_pa
 def test_all_keys_are_told_at_a_question_mark_and_what_people_should_know_in_the_last_lines():
     view = pressed(Playing(replace(SNAPSHOT, notes=("The card is back.",))), "question_mark")
     assert view.message == "The card is back."
+    session = Playing(replace(SNAPSHOT, notes=("The card is back.",)))
+    assert pressed(session, "1", "9").message == "There are 2 scenes."
     assert "tap the tempo" in view.blocks
     assert "tap the tempo" not in pressed(Playing(), "question_mark", "question_mark").blocks
 

@@ -64,7 +64,7 @@ class View(App[None]):
         self._session = session
         self.is_interrupted = False
         self._block = self._knob = 0
-        self._message, self._taps, self._is_help_wanted = "", [], False
+        self._message, self._noted, self._taps, self._is_help_wanted = "", 0, [], False
         self._loading: threading.Thread | None = None
         names = ("heading", "loads", "blocks", "knob", "changes", "message", "help")
         self._parts = {name: Static(id=name, markup=False) for name in names}
@@ -92,9 +92,15 @@ class View(App[None]):
         knob = self._chosen_knob()
         self._show("knob", screen.explained(knob) if knob else "")
         self._show("changes", screen.changes(snapshot, max(1, self._parts["changes"].size.height)))
-        self._show("message", self._message or (snapshot.notes or ("",))[-1])
+        self._show("message", self._newest(snapshot.notes))
         if self.is_interrupted or not snapshot.is_playing:
             self.exit()
+
+    def _newest(self, notes: tuple[str, ...]) -> str:
+        """The last that there is to be told: a note of the session, or what a key brought about since."""
+        if len(notes) > self._noted:
+            self._noted, self._message = len(notes), notes[-1]
+        return self._message
 
     def interrupt(self) -> None:
         """End soon, as by Ctrl-C; a signal's handler may call it."""
