@@ -346,7 +346,7 @@ def row(name: str, turns: list[dict]) -> str:
     )
 
 
-def table(results: dict[str, list[dict]]) -> str:
+def table(results: dict[str, list[dict]], rounds: int) -> str:
     lines = [
         "| player | played | load | misses | of all periods | worst turn | avoidable | JACK's xruns |",
         "|---|---|---|---|---|---|---|---|",
@@ -359,7 +359,7 @@ def table(results: dict[str, list[dict]]) -> str:
     model = next((line.split(":")[1].strip() for line in told.splitlines() if "model name" in line), platform.machine())
     when = time.strftime("%d %B %Y", time.gmtime())
     return (
-        f"JACK's dummy driver, {FRAMES} frames at {RATE_HZ:,} Hz, {max(map(len, results.values()))} turns at most, "
+        f"JACK's dummy driver, {FRAMES} frames at {RATE_HZ:,} Hz, {rounds} rounds in turn, "
         f"main thread busy in Python. {os.cpu_count()} cores of {model}, {when}, load average "
         f"{os.getloadavg()[2]:.1f}, of which the player itself is 1.\n\n" + "\n".join(lines)
     )
@@ -389,11 +389,11 @@ def play_all(options, folder: str, jack: Jack) -> None:
                 if answer := turn_of(player, jack, seconds):
                     results[player.name].append(answer)
                     if options.write:
-                        write(table(results))
+                        write(table(results, options.rounds))
     finally:
         for player in (*presets, *others.values()):
             player.stop()
-        print(table(results))
+        print(table(results, options.rounds))
 
 
 def main() -> None:
