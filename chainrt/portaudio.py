@@ -200,7 +200,7 @@ class SoundCard:
         self.notes: list[str] = []
         """What people should be told: advice, and what happened to the card."""
         self.stage = self._record = aligned_zeros((), CARD)
-        self._mix = aligned_zeros((2, chain.frames), np.float32)
+        self._chain, self._mix = chain, aligned_zeros((2, chain.frames), np.float32)
         self._source = None if source is None else np.ascontiguousarray(source, np.float32)
         self._kept = aligned_zeros((2 if chain.channels == 2 else 1, max(1, kept_frames)), np.float32)
         self._fill(chain, kept_frames, most_frames)

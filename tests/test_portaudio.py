@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from test_session import board_of, wait_for
 from chainrt import portaudio
 from chainrt.block import BLOCKS, Param
 from chainrt.chain import Chain
+from chainrt.compiled.native import address_of
+from chainrt.engine import callback
 from chainrt.errors import DeviceError
 from chainrt.portaudio import Device, SoundCard, choose
 from chainrt.render import render
@@ -294,6 +297,70 @@ def test_a_rate_that_the_card_does_not_have_is_told_with_the_one_it_has(jack, tm
     chain = Chain(board(tmp_path, "[drive: ]"), 44_100, FRAMES)
     with pytest.raises(DeviceError, match="cannot play at 44,100 Hz; its own rate is --rate 48000"):
         SoundCard(chain, *jack).start()
+
+
+class Shelf:
+    """As much of sounddevice as a card needs, with one card that can be pulled out and put back elsewhere."""
+
+    PortAudioError = type("PortAudioError", (Exception,), {})
+
+    def __init__(self):
+        self.places, self.opened, self.looks = ["other", "box"], [], 0
+
+    def query_hostapis(self):
+        return [{"name": "ALSA", "default_input_device": -1, "default_output_device": 0}]
+
+    def query_devices(self):
+        latencies = {"default_low_input_latency": 0.001, "default_low_output_latency": 0.002}
+        sizes = {"max_input_channels": 0, "max_output_channels": 2, "default_samplerate": RATE_HZ, "hostapi": 0}
+        return [{"name": name, **sizes, **latencies} for name in self.places]
+
+    def _terminate(self):
+        self.looks += 1
+
+    def _initialize(self):
+        if self.looks == 2:
+            self.places = ["box"]
+
+    def _StreamBase(self, kind, *, device, **settings):
+        stream = SimpleNamespace(active=True, latency=0.002, device=device, start=lambda: None)
+        stream.close = lambda ignore_errors: setattr(stream, "active", False)
+        self.opened.append(stream)
+        return stream
+
+
+@pytest.fixture
+def pulled_out(monkeypatch, chain_of):
+    """A shelf, and a card of it that plays and is then pulled out."""
+    shelf = Shelf()
+    monkeypatch.setattr(portaudio, "library", lambda: shelf)
+    monkeypatch.setattr(portaudio.machine, "prepare", lambda thread: [])
+    card = SoundCard(chain_of(), None, choose(None, None, "box")[1], source=guitar())
+    card.start()
+    out = np.zeros((FRAMES, 2), np.float32)
+    callback.from_python()(0, address_of(out), FRAMES, 0, 0, address_of(card.stage))
+    card.look_after()
+    assert (len(shelf.opened), shelf.opened[0].device, card.notes) == (1, 1, [])
+    shelf.places, shelf.opened[0].active = ["other"], False
+    return shelf, card
+
+
+def test_a_card_that_was_pulled_out_is_opened_again_wherever_it_comes_back(pulled_out):
+    shelf, card = pulled_out
+    card.look_after()
+    assert [stream.device for stream in shelf.opened] == [1, 0]
+    assert card.notes == ["box was lost at 0.0 s; asking for it again.", "box is back."]
+    assert card.is_playing
+    assert card.played_s == FRAMES / RATE_HZ  # it goes on where it was
+
+
+def test_a_card_that_does_not_come_back_ends_with_the_reason(pulled_out, monkeypatch):
+    shelf, card = pulled_out
+    monkeypatch.setattr(shelf, "_initialize", lambda: None)
+    monkeypatch.setattr(portaudio, "REOPEN_SECONDS", 0.1)
+    with pytest.raises(DeviceError, match=r"box: lost after 0\.0 s, and did not come back"):
+        card.look_after()
+    assert len(shelf.opened) == 1
 
 
 def chainrt_run(folder, *arguments):
