@@ -397,18 +397,18 @@ def play_all(options, folder: str, jack: Jack) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--seconds", type=float, default=60, help="of each preset, all rounds together")
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--presets", nargs="+", default=["all"], help="names of presets in the box (default: all)")
-    options.add_argument("--write", action="store_true", help="into bench/RESULTS.md")
-    options.add_argument("--player", nargs="+", help=argparse.SUPPRESS)
-    options = options.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60, help="of each preset, all rounds together")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--presets", nargs="+", default=["all"], help="names of presets in the box (default: all)")
+    parser.add_argument("--write", action="store_true", help="into bench/RESULTS.md")
+    parser.add_argument("--player", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
     if options.player:
         take_turns(options.player)
         return
     if unknown := {*options.presets} - {"all", *(path.stem for path in PRESETS)}:
-        sys.exit(f"no preset {', '.join(sorted(unknown))}; there are {', '.join(path.stem for path in PRESETS)}")
+        parser.error(f"no preset {', '.join(sorted(unknown))}; there are {', '.join(path.stem for path in PRESETS)}")
     with tempfile.TemporaryDirectory() as folder:
         jack = Jack(folder)
         try:
