@@ -123,6 +123,7 @@ class File:
 
 
 MOST_FILES = 16
+HEARD_SECONDS = 0.1  # tails longer than this ring out after a bypass, unless the preset says otherwise
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,10 @@ class Block:
     def tail_seconds(self, p: np.ndarray, levels: Sequence[Level]) -> float:
         """Seconds after which silence in is silence out (-100 dB), with the knobs and levels that `build` gave."""
         return float(self.tail(p)) + max(level.memory + level.latency for level in levels) / float(p["rate"])
+
+    def rings(self, p: np.ndarray) -> bool:
+        """Whether its tail is heard after it was switched off, with the knobs in `p`: a plain pedal's is too short."""
+        return float(self.tail(p)) > HEARD_SECONDS
 
     def new_state(self) -> Sequence[np.ndarray]:
         return (aligned_zeros((), self.state),)

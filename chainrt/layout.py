@@ -229,6 +229,8 @@ STAGE = np.dtype(
         ("apart", "i8"),  # 1: one fades out before the other fades in, because both at once would be too much
         ("fade_frames", "i8"),  # length of the crossfade
         ("faded", "i8"),  # frames of it that are done
+        ("ring_frames", "i8"),  # frames for which the one that goes rings on after it; 0 if both are kept apart
+        ("cut", "i8"),  # of `posted`: that successor waits for no ringing any more; written by the control thread
         ("mix_left", "i8"),  # addresses of the planes on which two engines are mixed
         ("mix_right", "i8"),
         ("left", "i8"),  # addresses of the planes with the last period's sound
@@ -273,6 +275,7 @@ CARD = np.dtype(
         # the meters
         ("done", "i8"),  # frames played; written last, with release
         ("callbacks", "i8"),
+        ("asked_frames", "i8"),  # how many the last callback was asked for
         ("thread", "i8"),  # the system's number of the thread that calls; 0: not known
         ("input_underflows", "i8"),  # callbacks with this flag of PortAudio's, and so on in its order
         ("input_overflows", "i8"),

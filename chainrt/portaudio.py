@@ -129,9 +129,9 @@ def devices() -> list[Device]:
 def look_again() -> None:
     """Let PortAudio look for devices anew: it never notices by itself that one came or went. No stream may be open."""
     sounddevice = library()
-    with _quiet(), contextlib.suppress(sounddevice.PortAudioError, AttributeError):
-        sounddevice._terminate()
-        sounddevice._initialize()
+    for step in ("_terminate", "_initialize"):  # the first fails where there is nothing to end
+        with _quiet(), contextlib.suppress(sounddevice.PortAudioError, AttributeError):
+            getattr(sounddevice, step)()
 
 
 def choose(
@@ -200,13 +200,14 @@ class SoundCard:
         self.notes: list[str] = []
         """What people should be told: advice, and what happened to the card."""
         self.stage = self._record = aligned_zeros((), CARD)
-        self._mix = aligned_zeros((2, chain.frames), np.float32)
+        self._chain, self._mix = chain, aligned_zeros((2, chain.frames), np.float32)
         self._source = None if source is None else np.ascontiguousarray(source, np.float32)
         self._kept = aligned_zeros((2 if chain.channels == 2 else 1, max(1, kept_frames)), np.float32)
         self._fill(chain, kept_frames, most_frames)
         self._stream = None
         self._publish = publish.from_python()
         self._is_on = self._is_looked_after = False
+        self._told_frames = chain.frames
         self._latency_s = 0.0, 0.0
         self._seen = (-1, 0.0)
 
@@ -316,8 +317,24 @@ class SoundCard:
         if not self._is_looked_after and self._record["callbacks"]:
             self._is_looked_after = True
             self.notes += machine.prepare(int(self._record["thread"]))
+        if any(name in self._output.host for name in OWN_PERIOD):
+            self._tell_its_period()
         if self.is_playing and self._is_lost:
             self._reopen()
+
+    def _tell_its_period(self) -> None:
+        """A host with a period of its own may have another than ours from the start, or change it under way."""
+        asked = int(self._record["asked_frames"])
+        if asked in (0, self._told_frames):
+            return
+        self._told_frames = asked
+        if asked == self._frames:
+            self.notes.append(f"{self._output.name} asks for {asked} frames at a time, as it should.")
+        else:
+            self.notes.append(
+                f"{self._output.name} asks for {asked} frames at a time; loads are told, and levels chosen, for"
+                f" {self._frames}. --period {asked} makes one period of them."
+            )
 
     @property
     def _is_lost(self) -> bool:

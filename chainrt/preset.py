@@ -35,6 +35,8 @@ TEMPO = Param(
 PRIORITY = Param("priority", "", 0.1, 100, default=1, help="how much this block's sound matters beside the others'")
 
 DEEPEST_SPLIT = 8  # splits inside one another
+TAILS = ("ring", "cut")
+"""What `tails:` may say: whether a block that is switched off still says what it has to say."""
 MACHINE_KEYS = ("budget", "period", "rate", "device")
 QUANTITY = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*(%|[^\W\d_]*)")
 NOTE = re.compile(r"([1-9][0-9]?)/(1|2|4|8|16|32|64)([.t]?)")
@@ -77,6 +79,8 @@ class BlockSpec:
     options: Mapping[str, float] = field(default_factory=dict)
     standby: bool = False
     """True: in the chain though it is not enabled, since it may be switched on while the chain plays."""
+    tails: str | None = None
+    """One of TAILS: whether it rings out when it is switched off or its preset goes; None: as its kind does."""
 
     @property
     def is_in_chain(self) -> bool:
@@ -285,8 +289,8 @@ class _Reader(Reader):
         params = {param.name: param for param in declared.params}
         files = {file.name: file for file in declared.files}
         options = {option.name: option for option in declared.options}
-        common = ("slim", "priority", "enabled", "id") if declared.slimmable else ("enabled", "id")
-        settings = self.mapping(body, path, (*params, *files, *options, *common))
+        slimming = ("slim", "priority") if declared.slimmable else ()
+        settings = self.mapping(body, path, (*params, *files, *options, *slimming, "tails", "enabled", "id"))
         self.needed_files(node, kind, path, declared.files, settings)
         knobs = [name for name in params if name in settings]
         name = self.id(settings.get("id"), kind, path, lanes)
@@ -311,6 +315,7 @@ class _Reader(Reader):
             line=line_of(node),
             path=path,
             notes={name: note for name in knobs if (note := self.note(settings[name], params[name]))},
+            tails=self.one_of(settings["tails"], f"{path}.tails", TAILS) if "tails" in settings else None,
         )
 
     def id(self, node: Node | None, kind: str, path: str, lanes: tuple[str, ...]) -> str | None:
@@ -401,10 +406,14 @@ class _Reader(Reader):
         """What a knob or a switch is set to, as the number that the kernel reads."""
         if not param.choices:
             return self.number(node, path, param)
-        text = self.scalar(node, path, f"one of {', '.join(param.choices)}")
-        if text is None or text in param.choices:
-            return text and float(param.choices.index(text))
-        self.fault(node, path, unknown("choice", text, param.choices))
+        text = self.one_of(node, path, param.choices)
+        return text and float(param.choices.index(text))
+
+    def one_of(self, node: Node, path: str, choices: Collection[str]) -> str | None:
+        text = self.scalar(node, path, f"one of {', '.join(choices)}")
+        if text is None or text in choices:
+            return text
+        self.fault(node, path, unknown("choice", text, choices))
         return None
 
     def number(self, node: Node | None, path: str, param: Param | Option) -> float | None:

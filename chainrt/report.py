@@ -26,7 +26,7 @@ def summary(
     pair: of which the chain is the lead. Then misses are the understudy's, and while it is heard nothing is gained.
     """
     engine, meters = (pair.understudy if pair else chain).engine, control.meters
-    deadline_ns = chain.deadline_ns
+    deadline_ns, late_frames = chain.deadline_ns, chain.latency + (pair.late if pair else 0)
 
     def load(nanoseconds: float) -> float:
         return round(nanoseconds / deadline_ns, 6)
@@ -44,7 +44,8 @@ def summary(
         "unavoidable_misses": int(engine["unavoidable"]),
         "longest_miss_run": int(engine["longest_miss_run"]),
         "lost_periods": meters.lost_periods,
-        "latency_frames": chain.latency + (pair.late if pair else 0),
+        "latency_frames": late_frames,
+        "latency_ms": _milliseconds(late_frames, chain.rate),
         "load": {
             "mean": load(meters.load_ns.mean),
             "p50": load(meters.load_ns.quantile(0.50)),
@@ -55,7 +56,7 @@ def summary(
         "level_changes": len(meters.changes),
         "seed": seed,
         "blocks": [
-            _block(block, meter, [change for change in meters.changes if change.block == index], level)
+            _block(block, meter, [change for change in meters.changes if change.block == index], level, chain.rate)
             for index, (block, meter, level) in enumerate(
                 zip(chain.blocks, meters.blocks, chain.block_records["audible"].tolist(), strict=False)
             )
@@ -77,13 +78,18 @@ def second_core(pairs: list[Pair]) -> dict:
     }
 
 
-def _block(block, meter: BlockMeter, changes: list[LevelChange], level: int) -> dict:
+def _milliseconds(frames: int, rate: float) -> float:
+    return round(1000 * frames / rate, 3)
+
+
+def _block(block, meter: BlockMeter, changes: list[LevelChange], level: int, rate: float) -> dict:
     names = block.level_names
     heard = max(1, int(meter.periods_at.sum()))
     return {
         "id": block.id,
         "kind": block.spec.kind,
         "latency_frames": block.latency,
+        "latency_ms": _milliseconds(block.latency, rate),
         "levels": list(names),
         "level": names[level],
         "level_share": {

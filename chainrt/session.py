@@ -17,7 +17,7 @@ Rules kept here:
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from . import machine
 from .board import Board
@@ -26,7 +26,7 @@ from .compiled.native import address_of
 from .control import TICK_SECONDS
 from .layout import STAGE
 from .live import Door
-from .preset import TEMPO, values_at_tempo
+from .preset import TEMPO, SceneChange, values_at_tempo
 from .snapshot import BlockView, Change, Knob, Moment, Snapshot, named
 
 CROSSFADE_SECONDS = 0.05  # from one preset to another
@@ -51,6 +51,7 @@ class Session:
         self._budget, self._load_board = budget, load_board
         self._coming: Board | None = None
         self._scene: str | None = None
+        self._tempo_bpm: float | None = None
         self._changes: deque[Change] = deque(maxlen=SHOWN_CHANGES)
         self._lock = threading.RLock()
         self._ended = threading.Event()
@@ -119,66 +120,105 @@ class Session:
     def turn(self, block_id: str, param: str, value: float) -> None:
         """Turn a knob, in its Param's unit; it glides there. ValueError says what is allowed."""
         with self._lock:
-            self._front.switchboard.turn(block_id, param, value)
-            self._front.switchboard.post()
+            self.front.switchboard.turn(block_id, param, value)
+            self.front.switchboard.post()
 
     def bypass(self, block_id: str, on: bool = True) -> None:
         """Bypass a block (on=False: let it play again). ValueError: no such block."""
         with self._lock:
-            self._front.switchboard.switch(block_id, not on)
-            self._front.switchboard.post()
-            self._front.change(self._budget)
+            self.front.switchboard.switch(block_id, not on)
+            self.front.switchboard.post()
+            self.front.change(self._budget)
 
     def scene(self, name: str) -> None:
         """Set all knobs and switches of a scene of the preset, in one period. ValueError: no such scene."""
         with self._lock:
-            scenes = self._front.chain.preset.scenes
+            scenes = self.front.chain.preset.scenes
             if name not in scenes:
                 raise ValueError(f"no scene {name!r}; there are {', '.join(scenes) or 'none'}")
-            self._front.switchboard.recall(scenes[name])
-            self._front.switchboard.post()
-            self._front.change(self._budget)
+            self.front.switchboard.recall(scenes[name])
+            if self._tempo_bpm:
+                self._keep_time(self._tempo_bpm, scenes[name])
+            self.front.switchboard.post()
+            self.front.change(self._budget)
             self._scene = name
 
-    def set_tempo(self, bpm: float) -> None:
-        """Turn every knob that the preset sets in note values to this tempo. ValueError: out of range."""
+    def set_tempo(self, bpm: float) -> int:
+        """Turn every knob that the preset sets in note values to this tempo, which scenes then keep, too.
+
+        Returns how many there are. ValueError: out of range.
+        """
         if not TEMPO.low <= bpm <= TEMPO.high:
-            raise ValueError(f"{bpm:g} is outside {TEMPO.low} to {TEMPO.high} {TEMPO.unit}")
+            raise ValueError(f"{bpm:.0f} is outside {TEMPO.low} to {TEMPO.high} {TEMPO.unit}")
         with self._lock:
-            for block in self._front.chain.blocks:
-                for name, value in values_at_tempo(block.spec, block.declared.params, bpm).items():
-                    self._front.switchboard.turn(block.id, name, value)
-            self._front.switchboard.post()
+            scene = self.front.chain.preset.scenes.get(self._scene, {})
+            turned = self._keep_time(bpm, scene)
+            self.front.switchboard.post()
+            self._tempo_bpm = bpm
+        return turned
+
+    def _keep_time(self, bpm: float, scene: Mapping[str, SceneChange]) -> int:
+        """Turn the knobs in note values, but for those that the scene sets itself; how many."""
+        turned = 0
+        for block in self.front.chain.blocks:
+            own = scene[block.id].values if block.id in scene else {}
+            for name, value in values_at_tempo(block.spec, block.declared.params, bpm).items():
+                if name not in own:
+                    self.front.switchboard.turn(block.id, name, value)
+                    turned += 1
+        return turned
 
     def set_budget(self, share: float) -> None:
         """Change the share of the deadline that may be used, above 0 and at most 1. ValueError."""
         with self._lock:
             if not 0 < share <= 1:
                 raise ValueError(f"budget {share:g} is not above 0 and at most 1")
-            self._front.change(share)
+            self.front.change(share)
             self._budget = share
 
     def load(self, preset_path: str) -> None:
         """Make another preset ready, which may take seconds, and crossfade to it; the sound goes on meanwhile.
 
-        Raises PresetError, and then all stays as it is; ValueError while another preset is fading in.
+        The echoes and reverbs of the one before ring out beside it, where the processor can bear both. Raises
+        PresetError, and then all stays as it is; ValueError while another preset is fading in.
         """
         with self._lock:
             budget = self._budget
         board = self._load_board(preset_path, budget)
+        self._end_ringing()
         with self._lock:
             if self._coming:
                 raise ValueError("another preset is still fading in")
             board.control.started_s = self.time_s
-            self._coming, self._scene = board, None
+            self._coming, self._scene, self._tempo_bpm = board, None, None
             if board.pair:
                 board.pair.be_late(self.board.pair.late)
             board.start()
             stage, chain = self.door.stage, board.played
-            stage["next"] = address_of(chain.engine)
-            stage["apart"] = int(_cost_ns(self.board) + _cost_ns(board) > FITS * chain.deadline_ns)
+            apart = _cost_ns(self.board) + _cost_ns(board) > FITS * chain.deadline_ns
+            stage["next"], stage["apart"] = address_of(chain.engine), int(apart)
             stage["fade_frames"], stage["faded"] = round(CROSSFADE_SECONDS * chain.rate), 0
+            cannot_ring = apart or self.board.pair or board.pair  # what an understudy rings is not what was heard
+            stage["ring_frames"] = 0 if cannot_ring else self.board.switchboard.ring_out()
             self._publish(self._field("posted"), int(stage["posted"]) + 1)
+
+    def _end_ringing(self) -> None:
+        """Fade out what still rings of the preset before this one, so that there is room for another."""
+        if self._coming and not self._is_fading:
+            self._publish(self._field("cut"), int(self.door.stage["posted"]))
+            while self._coming and self.is_playing:
+                time.sleep(TICK_SECONDS)
+
+    @property
+    def _is_fading(self) -> bool:
+        """True while another preset comes; not any more when only tails of the one before are heard beside it."""
+        stage = self.door.stage
+        return bool(self._coming and not self._is_taken and stage["faded"] < stage["fade_frames"])
+
+    @property
+    def _is_taken(self) -> bool:
+        """True once the preset that was coming plays alone."""
+        return self._peek(self._field("taken")) == self.door.stage["posted"]
 
     # what can be seen
 
@@ -194,7 +234,7 @@ class Session:
     def snapshot(self) -> Snapshot:
         """All that a view shows, as of now."""
         with self._lock:
-            board = self._front
+            board = self.front
             chain, meters = board.chain, board.control.meters
             deadline_ns = chain.deadline_ns
             ticks = meters.recent
@@ -228,7 +268,7 @@ class Session:
                 changes=tuple(self._changes),
                 scenes=tuple(chain.preset.scenes),
                 scene=self._scene,
-                is_changing=self._coming is not None,
+                is_changing=self._is_fading,
             )
 
     def _block(self, board: Board, index: int, recent_ns) -> BlockView:
@@ -272,7 +312,7 @@ class Session:
         with self._lock:
             for board in filter(None, (self.board, self._coming)):
                 self._changes += [named(change, board.chain) for change in board.control.tick()]
-            if self._coming and self._peek(self._field("taken")) == self.door.stage["posted"]:
+            if self._coming and self._is_taken:
                 self.board.stop()
                 self.past.append(self.board)
                 self.board, self._coming = self._coming, None
@@ -287,7 +327,7 @@ class Session:
             self.door.notes.append(f"The processor runs at {slow} (@{self.time_s:.0f} s): heat, or saving power.")
 
     @property
-    def _front(self) -> Board:
+    def front(self) -> Board:
         """The board that the player means: the one that is coming, if there is one."""
         return self._coming or self.board
 

@@ -15,11 +15,11 @@ from .chain import Chain, ChainBlock
 from .compiled.memory import swap
 from .compiled.native import address_of
 from .layout import ENGINE, FRESH
-from .preset import SceneChange
+from .preset import TAILS, SceneChange
 
 BACK = 2  # the set that is written to first: the engine begins with 0, and 1 lies between
+_, CUT = TAILS
 ENABLED, TAIL, KNOBS = 0, 1, 2  # where they stand in a block's part of a set
-HEARD_SECONDS = 0.1  # tails longer than this ring out after a bypass
 
 
 class _Buffer:
@@ -77,14 +77,34 @@ class Switchboard:
                 self.turn(block.id, param, value)
             self.switch(block.id, block.spec.enabled if change.enabled is None else change.enabled)
 
+    def ring_out(self) -> int:
+        """Another chain takes this one's place. Returns for how many frames this one rings on when silence comes in.
+
+        0 if nothing in it rings. If something does, echoes that shall be cut are bypassed.
+        """
+        places = list(zip(self._chain.blocks, self._starts, strict=True))
+        idle = self._chain.block_records["idle"]
+        tails = sum(self._tail_frames(*place) for place, is_idle in zip(places, idle, strict=False) if not is_idle)
+        if tails:
+            for block, start in places:
+                if block.spec.tails == CUT and block.declared.rings(self._knobs(block, start)):
+                    self.switch(block.id, False)
+            self.post()
+        return tails
+
     def _tail_frames(self, block: ChainBlock, start: int) -> int:
-        """How long a block rings on as its knobs are set now; 0 if that is too short to be heard."""
+        """How long a block rings on as its knobs are set now; 0 if it is cut instead."""
+        p = self._knobs(block, start)
+        if block.spec.tails == CUT or (block.spec.tails is None and not block.declared.rings(p)):
+            return 0
+        return max(1, round(block.declared.tail_seconds(p, block.levels) * self._chain.rate))
+
+    def _knobs(self, block: ChainBlock, start: int) -> np.ndarray:
+        """A block's record p as its knobs are set now, posted or not."""
         p = block.knobs.copy()
         for offset, param in enumerate(block.declared.params):
             p[param.name] = self._set[start + KNOBS + offset]
-        if block.declared.tail(p) <= HEARD_SECONDS:
-            return 0
-        return round(block.declared.tail_seconds(p, block.levels) * self._chain.rate)
+        return p
 
     def post(self) -> None:
         """Pass everything to the engines."""

@@ -1,13 +1,15 @@
 """A sound card's callback, called as PortAudio calls it: with any number of frames, without input, with flags."""
 
+import threading
 import time
 
 import numpy as np
 import pytest
-from blockplay import AN_ADDRESS, MAY_RAISE, RATE_HZ, board, wrongs_of
+from blockplay import AN_ADDRESS, MAY_RAISE, RATE_HZ, board, planted, wrongs_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chainrt.block import BLOCKS
 from chainrt.chain import Chain
 from chainrt.compiled.native import FLOAT, INTEGER, Native, address_of, aligned_zeros
 from chainrt.engine import callback
@@ -156,6 +158,27 @@ def test_a_callback_of_no_frames_is_nothing(chain_of):
     stream = Stream(chain_of())
     assert stream(np.zeros((0,))).shape == (0, 2)
     assert stream.record["callbacks"] == 0
+
+
+@planted(state=[("y", "f4")])
+def fades(p, s, x, n):
+    for i in range(n):
+        s.y = np.float32(0.5) * s.y + x[i]
+        x[i] = s.y
+
+
+def test_denormals_are_flushed_in_whatever_thread_the_card_calls_from(chain_of, monkeypatch):
+    """Only of the period itself is it asked, so it holds in PortAudio's thread as in this one."""
+    monkeypatch.setitem(BLOCKS, "fades", fades)
+    impulse = np.zeros(256, np.float32)
+    impulse[0] = 1
+    stream, heard = Stream(chain_of("[fades: ]")), []
+    thread = threading.Thread(target=lambda: heard.append(stream(impulse)))
+    thread.start()
+    thread.join()
+    assert np.array_equal(heard[0][:120, 0], 0.5 ** np.arange(120, dtype=np.float32))
+    assert not heard[0][130:].any()
+    assert np.float32(2.0**-126) * np.float32(0.5) > 0
 
 
 # -- when callbacks are due -------------------------------------------------------------------------------------

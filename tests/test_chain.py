@@ -304,6 +304,33 @@ def test_lanes_that_lag_are_matched_by_the_others_and_the_chain_declares_what_it
     assert heard[:, chain.latency] == pytest.approx([1 + np.sqrt(2), 1 + 3 / 2 * np.sqrt(2)], rel=1e-5)
 
 
+LATENT = [
+    kind
+    for kind, declared in sorted(BLOCKS.items())
+    if not declared.files and declared.build(Settings({}, {}, RATE_HZ))[1][-1].latency > 0
+]
+
+STILL = {"vibrato": "{depth: 0}"}
+"""Settings with which a block that moves stands where its latency is declared: in the middle."""
+
+
+@pytest.mark.parametrize("kinds", [*((kind,) for kind in LATENT), LATENT], ids="+".join)
+def test_an_impulse_through_real_blocks_is_as_late_as_the_chain_says(tmp_path, kinds):
+    """One frame more or less for each: what interpolates or filters has no sharp beginning."""
+    text = "\n".join(f"- {kind}: {STILL.get(kind, '')}" for kind in kinds)
+    chain = chain_of(tmp_path, text)
+    assert chain.latency == sum(block.latency for block in chain.blocks) > 0
+    idle, impulse = np.zeros((2, 4096), np.float32)
+    impulse[0] = 0.01
+    sounds = []
+    for signal in (idle, impulse):
+        performance = Performance(chain_of(tmp_path, text), signal, len(signal))
+        performance.play(len(signal) // chain.frames)
+        sounds.append(performance.output.reshape(len(signal), -1)[:, 0])
+    heard = np.abs(sounds[1] - sounds[0])
+    assert abs(int(np.argmax(heard >= 0.2 * heard.max())) - chain.latency) <= len(kinds)
+
+
 def test_a_chain_without_latency_has_no_delays(tmp_path):
     chain = chain_of(tmp_path, NESTED)
     assert chain.latency == 0

@@ -125,6 +125,7 @@ def test_the_report_has_the_keys_and_kinds_that_scripts_rely_on(folder, capsys):
         "longest_miss_run": int,
         "lost_periods": int,
         "latency_frames": int,
+        "latency_ms": float,
         "load": dict,
         "utility": NUMBER,
         "level_changes": int,
@@ -139,7 +140,7 @@ def test_the_report_has_the_keys_and_kinds_that_scripts_rely_on(folder, capsys):
     assert answer["load"]["p50"] <= answer["load"]["p99"] <= answer["load"]["max"]
 
     drive, amp, _ = answer["blocks"]
-    keys = {"id", "kind", "latency_frames", "levels", "level", "level_share", "cost_us", "changes"}
+    keys = {"id", "kind", "latency_frames", "latency_ms", "levels", "level", "level_share", "cost_us", "changes"}
     assert all(block.keys() == keys for block in answer["blocks"])
     assert (drive["id"], drive["kind"], drive["levels"], drive["level_share"]) == (
         "drive",
@@ -157,6 +158,18 @@ def test_the_report_has_the_keys_and_kinds_that_scripts_rely_on(folder, capsys):
     assert 0.1 < first["t"] < 0.4
     assert amp["levels"].index(first["to"]) < amp["levels"].index(first["from"])
     assert "budget" in first["reason"] or "no time left" in first["reason"]
+
+
+def test_a_report_tells_how_late_each_block_and_the_chain_are(folder, capsys):
+    text = "chain:\n  - limiter:\n  - split: {lanes: {a: [stereo: ], b: }}\n"
+    (folder / "late.yaml").write_text(f"version: 1\nname: Late\n{text}")
+    arguments = "run", "late.yaml", "--simulate", "--periods", "10"
+    told = chainrt(capsys, *arguments).out
+    assert "a period every 1.33 ms, 1.5 ms late\n" in told
+    assert "\nlatency 1.5 ms: limiter 1.5, a.stereo 0.02\n" in told
+    answer = json.loads(chainrt(capsys, *arguments, "--json").out)
+    assert (answer["latency_frames"], answer["latency_ms"]) == (73, 1.521)
+    assert [block["latency_ms"] for block in answer["blocks"]] == [1.5, 0.021]
 
 
 def test_a_simulation_gives_the_same_bytes_twice_and_others_for_another_seed(folder, capsys):
@@ -337,6 +350,7 @@ def test_blocks_as_json_holds_what_is_declared_and_what_was_measured(capsys):
     told = {block["kind"]: block for block in answer["blocks"]}
     assert told["limiter"]["latency"] == 72
     assert told["nam"]["cost_us"] is None
+    assert [told[kind]["rings"] for kind in ("delay", "drive", "nam")] == [True, False, None]
     gate = BLOCKS["gate"].params[0]
     assert told["gate"]["params"][0] == {
         **{"name": gate.name, "unit": gate.unit, "min": gate.low, "max": gate.high, "default": gate.default},
@@ -347,6 +361,18 @@ def test_blocks_as_json_holds_what_is_declared_and_what_was_measured(capsys):
     measured = [block["cost_us"] for block in answer["blocks"] if block["cost_us"] is not None]
     assert len(measured) > 10
     assert all(0 < cost < 1e4 for cost in measured)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("echo", "tails: ring (by itself for 4.5 s) or cut, when it is switched off\n"),
+        ("drive", "tails: ring or cut (by itself), when it is switched off\n"),
+        ("cab", "tails: ring or cut, when it is switched off\n"),
+    ],
+)
+def test_a_block_in_full_tells_what_becomes_of_its_tail(kind, told, capsys):
+    assert told in chainrt(capsys, "blocks", kind).out
 
 
 @pytest.mark.parametrize("kind", sorted(BLOCKS))

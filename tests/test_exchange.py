@@ -295,6 +295,33 @@ def test_an_echo_rings_out_after_a_bypass_and_then_costs_nothing(chain_of):
     assert record["idle"] == 1
 
 
+def test_an_echo_whose_tail_shall_be_cut_goes_as_a_pedal_goes(chain_of):
+    text = "[echo: {time: 50 ms, feedback: 50 %, mix: 50 %, tails: cut}]"
+    deck = Deck(chain_of(text))
+    deck.play(50)
+    deck.switch("echo", False)
+    fade, after = deck.play(FADE_PERIODS), deck.play(20)
+    on = render(chain_of(text), guitar())[3200 : 3200 + BYPASS_FRAMES]
+    wet = shares(FADE_PERIODS, rising=False)
+    assert np.abs(fade - (wet * on + (1 - wet) * guitar()[3200 : 3200 + BYPASS_FRAMES])).max() < 1e-6
+    assert np.array_equal(after, guitar()[3200 + BYPASS_FRAMES :][: len(after)])
+    assert deck.chain.block_records[0]["idle"] == 1
+
+
+def test_a_pedal_that_shall_ring_is_switched_at_its_input(chain_of):
+    """Its filters fall silent by themselves; the dry sound comes in beside them."""
+    text = "[drive: {tails: ring}]"
+    deck = Deck(chain_of(text))
+    deck.play(50)
+    deck.switch("drive", False)
+    heard = deck.play(FADE_PERIODS + 4)
+    wet = shares(FADE_PERIODS + 4, rising=False)
+    dry = guitar()[3200 : 3200 + len(wet)]
+    ringing = render(chain_of(text), np.concatenate([guitar()[:3200], wet.astype(np.float32) * dry]))[3200:]
+    assert np.abs(heard - (ringing + (1 - wet) * dry)).max() < 1e-5
+    assert deck.chain.block_records[0]["tail"] > 0
+
+
 @pytest.mark.parametrize("frames", [5, 200])
 def test_a_bypassed_block_lags_as_much_as_it_did(chain_of, monkeypatch, frames):
     @planted(state=[("past", "f4", (frames,)), ("at", "i8")], latency=frames)
@@ -336,8 +363,9 @@ def test_a_neural_amp_comes_back_at_the_level_that_was_planned_meanwhile(chain_o
 # -- the stage --------------------------------------------------------------------------------------------------
 
 
-def announce(stage, chain, fade_frames, apart=0):
+def announce(stage, chain, fade_frames, apart=0, ring_frames=0):
     """As Session.load does."""
+    stage["ring_frames"] = ring_frames
     stage["next"], stage["fade_frames"], stage["faded"] = address_of(chain.engine), fade_frames, 0
     stage["apart"], stage["posted"] = apart, stage["posted"] + 1
 
@@ -366,6 +394,60 @@ def test_one_chain_takes_the_place_of_another_by_a_crossfade(chain_of, apart):
     assert np.array_equal(rest, becomes[first + length : first + length + len(rest)])
     played = [int(chain.engine["periods"]) for chain in (old, new)]
     assert played == ([20, 40] if apart else [30, 50])
+
+
+def ringing_change(chain_of, ring_frames):
+    """An echo, a change to a pedal after 10 periods, and what each of both then contributes, all frames from there."""
+    old = chain_of("[echo: {time: 50 ms, feedback: 50 %, mix: 50 %}]")
+    new = chain_of("[drive: {drive: 3 dB}]")
+    deck, length = Deck(old), 20 * FRAMES
+    deck.play(10)
+    announce(deck.performance.stage, new, length, ring_frames=ring_frames)
+    after = guitar()[640:]
+    done = np.clip(np.arange(1, len(after) + 1) / length, 0, 1)
+    fading = np.concatenate([guitar()[:640], (np.sqrt(1 - done) * after).astype(np.float32)])
+    rings = render(chain_of("[echo: {time: 50 ms, feedback: 50 %, mix: 50 %}]"), fading)[640:]
+    comes = np.sqrt(done) * render(chain_of("[drive: {drive: 3 dB}]"), after)
+    return deck, new, rings, comes
+
+
+def test_tails_ring_out_beside_the_chain_that_took_their_place_and_are_then_let_go(chain_of):
+    deck, new, rings, comes = ringing_change(chain_of, ring_frames=100 * FRAMES)
+    heard = deck.play(100)
+    assert np.abs(heard - (rings + comes)[: len(heard)]).max() < 1e-6
+    assert np.abs(rings[50 * FRAMES :]).max() > 0.01
+    assert deck.performance.stage["taken"] == 0
+    deck.play(20)
+    assert deck.performance.stage["taken"] == 1
+    before, alone = deck.performance.done - 640, deck.play(20)
+    assert np.abs(alone - comes[before : before + len(alone)]).max() < 1e-6
+    assert deck.performance.stage["engine"] == address_of(new.engine)
+
+
+def test_ringing_that_is_enough_is_faded_out(chain_of):
+    deck, _, rings, comes = ringing_change(chain_of, ring_frames=10_000 * FRAMES)
+    deck.play(40)
+    deck.performance.stage["cut"] = 1
+    heard = deck.play(20)
+    assert deck.performance.stage["taken"] == 1
+    out = np.sqrt(1 - np.arange(1, 20 * FRAMES + 1) / (20 * FRAMES))
+    place = slice(40 * FRAMES, 60 * FRAMES)
+    assert np.abs(heard - (out * rings[place] + comes[place])).max() < 1e-6
+
+
+def test_a_chain_rings_for_as_long_as_its_blocks_do_and_cuts_what_shall_be_cut(chain_of):
+    echo = "echo: {time: 50 ms, feedback: 50 %"
+    for text, rings, on in (
+        ("[drive: ]", False, (True,)),
+        (f"[drive: , {echo}}}]", True, (True, True)),
+        (f"[drive: , {echo}, tails: cut}}]", False, (True, True)),
+        (f"[drive: {{tails: ring}}, {echo}, tails: cut}}]", True, (True, False)),
+    ):
+        switchboard = Switchboard(chain_of(text))
+        assert (switchboard.ring_out() > 0) == rings
+        assert switchboard.enabled == on
+    alone, twice = (Switchboard(chain_of(f"[{echo}}}{more}]")).ring_out() for more in ("", f", {echo}}}"))
+    assert twice == 2 * alone
 
 
 def test_mono_and_stereo_chains_may_take_each_others_place(chain_of):

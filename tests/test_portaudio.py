@@ -12,16 +12,20 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from blockplay import RATE_HZ, board
-from jack import jack_devices, jack_server, stop  # noqa: F401 (the first is the fixture `jack`)
+from blockplay import RATE_HZ, board, planted
+from jack import jack_devices, jack_server  # noqa: F401 (the first is the fixture `jack`)
 from pedalboards import chainrt, pedalboard
 from test_session import board_of, wait_for
 
 from chainrt import portaudio
+from chainrt.block import BLOCKS, Param
 from chainrt.chain import Chain
+from chainrt.compiled.native import address_of
+from chainrt.engine import callback
 from chainrt.errors import DeviceError
 from chainrt.pair import Pair
 from chainrt.portaudio import Device, SoundCard, choose
@@ -209,6 +213,62 @@ def test_a_second_core_plays_beside_the_card(jack, tmp_path):
     assert pair._record["taken"] > 0
 
 
+@planted(params=[Param("hit", "", 0, 1, default=0, help="1: one impulse")], state=[("done", "i8")])
+def kick(p, s, x, n):
+    if p.hit > 0.5 and s.done == 0:
+        s.done = 1
+        x[0] += 1.0
+
+
+def delay_of(frames):
+    """A block that does nothing but to be late."""
+
+    @planted(state=[("past", "f4", (frames,)), ("at", "i8")], latency=frames)
+    def late(p, s, x, n):
+        for i in range(n):
+            x[i], s.past[s.at] = s.past[s.at], x[i]
+            s.at = (s.at + 1) % frames
+
+    return late
+
+
+LATE_CHAINS = {
+    "none": ("[kick: , gain: {level: -1 dB}]", 0),
+    "a block": ("[kick: , late: , gain: {level: -1 dB}]", 37),
+    "two, and a look ahead": ("[kick: , late: , later: , limiter: , gain: {level: -1 dB}]", 37 + 150 + 72),
+    "lanes": ("[kick: , split: {lanes: {a: [late: ], b: [later: ], c: }}, gain: {level: -11 dB}, late: ]", 150 + 37),
+}
+
+
+@pytest.mark.parametrize("name", LATE_CHAINS)
+def test_an_impulse_that_goes_round_through_the_card_takes_the_latency_that_is_declared(
+    jack, tmp_path, monkeypatch, name
+):
+    """The card's output is plugged into its input, which JACK delays by one period. So each time round takes a period
+    and the chain's latency; lanes that were not matched would make three impulses of one. Most rounds count, since a
+    machine that is late makes single ones longer.
+    """
+    for kind, declared in (("kick", kick), ("late", delay_of(37)), ("later", delay_of(150))):
+        monkeypatch.setitem(BLOCKS, kind, declared)
+    text, latency = LATE_CHAINS[name]
+    chain = Chain(board(tmp_path, text), RATE_HZ, FRAMES)
+    assert chain.latency == latency
+    card = SoundCard(chain, *jack, kept_frames=60 * RATE_HZ)
+    with Session(board_of(chain, Fixed((0,) * len(chain.blocks))), card, 0.7) as session:
+        wait_for(lambda: card.played_s > 0.05)
+        ports = subprocess.run(["jack_lsp"], capture_output=True, text=True, check=True).stdout.split()
+        ends = [next(port for port in ports if port.startswith(f"PortAudio:{side}_")) for side in ("out", "in")]
+        subprocess.run(["jack_connect", *ends], check=True)
+        session.turn("kick", "hit", 1)
+        hit = card.played_s
+        wait_for(lambda: card.played_s > hit + 0.2)
+        heard = card.output.copy()
+    at = np.flatnonzero(heard > 0.02)
+    assert len(at) > 5
+    rounds, often = np.unique(np.diff(at), return_counts=True)
+    assert rounds[often.argmax()] == latency + FRAMES
+
+
 def test_a_busy_python_does_not_stop_a_compiled_callback(jack, chain_of):
     """The interpreter's lock is held for a second; about 750 callbacks come meanwhile, and a Python one would not."""
     import ctypes
@@ -252,6 +312,70 @@ def test_a_rate_that_the_card_does_not_have_is_told_with_the_one_it_has(jack, tm
         SoundCard(chain, *jack).start()
 
 
+class Shelf:
+    """As much of sounddevice as a card needs, with one card that can be pulled out and put back elsewhere."""
+
+    PortAudioError = type("PortAudioError", (Exception,), {})
+
+    def __init__(self):
+        self.places, self.opened, self.looks = ["other", "box"], [], 0
+
+    def query_hostapis(self):
+        return [{"name": "ALSA", "default_input_device": -1, "default_output_device": 0}]
+
+    def query_devices(self):
+        latencies = {"default_low_input_latency": 0.001, "default_low_output_latency": 0.002}
+        sizes = {"max_input_channels": 0, "max_output_channels": 2, "default_samplerate": RATE_HZ, "hostapi": 0}
+        return [{"name": name, **sizes, **latencies} for name in self.places]
+
+    def _terminate(self):
+        self.looks += 1
+
+    def _initialize(self):
+        if self.looks == 2:
+            self.places = ["box"]
+
+    def _StreamBase(self, kind, *, device, **settings):
+        stream = SimpleNamespace(active=True, latency=0.002, device=device, start=lambda: None)
+        stream.close = lambda ignore_errors: setattr(stream, "active", False)
+        self.opened.append(stream)
+        return stream
+
+
+@pytest.fixture
+def pulled_out(monkeypatch, chain_of):
+    """A shelf, and a card of it that plays and is then pulled out."""
+    shelf = Shelf()
+    monkeypatch.setattr(portaudio, "library", lambda: shelf)
+    monkeypatch.setattr(portaudio.machine, "prepare", lambda thread: [])
+    card = SoundCard(chain_of(), None, choose(None, None, "box")[1], source=guitar())
+    card.start()
+    out = np.zeros((FRAMES, 2), np.float32)
+    callback.from_python()(0, address_of(out), FRAMES, 0, 0, address_of(card.stage))
+    card.look_after()
+    assert (len(shelf.opened), shelf.opened[0].device, card.notes) == (1, 1, [])
+    shelf.places, shelf.opened[0].active = ["other"], False
+    return shelf, card
+
+
+def test_a_card_that_was_pulled_out_is_opened_again_wherever_it_comes_back(pulled_out):
+    shelf, card = pulled_out
+    card.look_after()
+    assert [stream.device for stream in shelf.opened] == [1, 0]
+    assert card.notes == ["box was lost at 0.0 s; asking for it again.", "box is back."]
+    assert card.is_playing
+    assert card.played_s == FRAMES / RATE_HZ  # it goes on where it was
+
+
+def test_a_card_that_does_not_come_back_ends_with_the_reason(pulled_out, monkeypatch):
+    shelf, card = pulled_out
+    monkeypatch.setattr(shelf, "_initialize", lambda: None)
+    monkeypatch.setattr(portaudio, "REOPEN_SECONDS", 0.1)
+    with pytest.raises(DeviceError, match=r"box: lost after 0\.0 s, and did not come back"):
+        card.look_after()
+    assert len(shelf.opened) == 1
+
+
 def chainrt_run(folder, *arguments):
     environment = {key: value for key, value in os.environ.items() if key != "CHAINRT_HOST"}
     return subprocess.Popen(
@@ -285,14 +409,37 @@ def test_run_plays_live_where_there_is_a_card_until_control_c(jack, tmp_path):
     assert re.search(r"^latency [0-9.]+ ms: input [0-9.]+, chain 0.0, output [0-9.]+$", out, re.MULTILINE)
 
 
-def test_a_card_that_goes_away_ends_the_program_with_the_report_and_the_reason(tmp_path):
+def test_another_period_of_jacks_own_is_told_when_it_comes_and_the_sound_goes_on(tmp_path):
+    with jack_server(f"chainrt-period-{os.getpid()}"):
+        playing = chainrt_run(pedalboard(tmp_path), "--host", "jack", "--seconds", "120", "--json", "report.json")
+        try:
+            assert "Playing from system" in playing.stdout.readline() + playing.stdout.readline()
+            for frames, told in (
+                (256, "loads are told, and levels chosen, for 64. --period 256"),
+                (64, "as it should"),
+            ):
+                subprocess.run(["jack_bufsize", str(frames)], check=True, capture_output=True)
+                assert any(
+                    f"system asks for {frames} frames at a time" in line and told in line for line in playing.stdout
+                )
+            playing.send_signal(signal.SIGINT)
+            out, err = playing.communicate(timeout=60)
+        finally:
+            playing.kill()
+    assert playing.returncode == 130, err
+    assert "Stopped after " in out
+    assert json.loads((tmp_path / "report.json").read_text())["periods"] > 0
+
+
+@pytest.mark.parametrize("how", ["terminate", "kill"])
+def test_a_card_that_goes_away_ends_the_program_with_the_report_and_the_reason(tmp_path, how):
     with jack_server(f"chainrt-lost-{os.getpid()}") as server:
         playing = chainrt_run(pedalboard(tmp_path), "--host", "jack")
         try:
             assert "Playing from system" in playing.stdout.readline() + playing.stdout.readline()
             time.sleep(0.5)
-            stop(server)
-            out, err = playing.communicate(timeout=30)
+            getattr(server, how)()
+            out, err = playing.communicate(timeout=60)
         finally:
             playing.kill()
     assert playing.returncode == 2, err

@@ -161,6 +161,15 @@ def test_a_whole_pedalboard_is_read(read, folder):
     assert [block.slim for block in brick.chain] == [Slim("lite", "full"), Slim()]
 
 
+def test_a_block_may_say_what_becomes_of_its_tail(read, fault):
+    chain = read(f"{HEAD}  - echo: {{tails: ring}}\n  - gate: {{tails: cut}}\n  - drive\n").chain
+    assert [block.tails for block in chain] == ["ring", "cut", None]
+    assert fault("echo: {tails: rnig}") == (
+        "chain[0].echo.tails: unknown choice 'rnig', did you mean ring? allowed: ring, cut"
+    )
+    assert fault("echo: {tails: [ring]}") == "chain[0].echo.tails: needs one of ring, cut, not a list"
+
+
 def test_a_preset_cannot_be_changed(read):
     with pytest.raises(AttributeError):
         read(DUAL).name = "another"
@@ -402,7 +411,7 @@ class TestSlim:
 
     def test_a_plain_pedal_has_none(self, fault):
         assert fault("gate: {slim: auto}") == (
-            "chain[0].gate: unknown key 'slim'; allowed: threshold, release, enabled, id"
+            "chain[0].gate: unknown key 'slim'; allowed: threshold, release, tails, enabled, id"
         )
 
     def test_priority_has_a_range(self, fault):

@@ -209,6 +209,29 @@ def test_python_starved_for_a_second_costs_nothing_but_news(chain_of):
     assert np.array_equal(session.door.performance.output, render(chain_of(), np.resize(guitar(), periods * FRAMES)))
 
 
+def test_a_tapped_tempo_turns_the_knobs_in_note_values_and_scenes_keep_it(chain_of):
+    chain = chain_of(text="[echo: {time: 500 ms}, delay: {time: 300 ms}]")
+    echo, delay = chain.blocks
+    echo.spec.notes["time"] = 1.0  # as a preset at 120 BPM that says 1/4
+    scenes = {"verse": {}, "solo": {"echo": SceneChange({"time": 70.0}, None)}}
+    chain.preset = replace(chain.preset, scenes=scenes)
+    session = by_the_clock(chain, 10**6, Fixed((0, 0)), keep=False)
+    with session:
+        assert session.set_tempo(60) == 1
+        wait_for(lambda: echo.knobs["time"] == 1000)
+        session.scene("verse")
+        session.turn("delay", "time", 299)
+        wait_for(lambda: delay.knobs["time"] == 299)
+        assert echo.knobs["time"] == 1000
+        session.scene("solo")
+        wait_for(lambda: echo.knobs["time"] == 70)
+        assert session.set_tempo(90) == 0  # the scene says it otherwise
+        session.scene("verse")
+        wait_for(lambda: echo.knobs["time"] == pytest.approx(2000 / 3))
+        with pytest.raises(ValueError, match="301 is outside 30 to 300 BPM"):
+            session.set_tempo(301)
+
+
 # -- what may be done meanwhile ---------------------------------------------------------------------------------
 
 
@@ -301,6 +324,24 @@ def test_another_preset_takes_the_place_of_the_one_that_plays(playing):
     assert playing.snapshot().periods > alone + 100
 
 
+def test_tails_ring_on_beside_the_next_preset_until_the_one_after_it_comes(chain_of):
+    long = "[echo: {time: 2 s, feedback: 90 %}]"
+    session = by_the_clock(
+        chain_of(text=long), 10**6, Fixed((0,)), False, lambda text, _: board_of(chain_of(text=text), Fixed((0,)))
+    )
+    with session:
+        wait_for(lambda: session.time_s > 0.02)
+        session.load("[drive: {drive: 3 dB}]")
+        assert session.front.chain.preset.chain[0].kind == "drive"
+        wait_for(lambda: not session.snapshot().is_changing)
+        assert session.past == []  # the echo is heard for 4 minutes
+        assert [block.id for block in session.snapshot().blocks] == ["drive"]
+        session.load("[gate: ]")
+        assert len(session.past) == 1
+        assert session.front.chain.preset.chain[0].kind == "gate"
+        wait_for(lambda: len(session.past) == 2)
+
+
 def test_a_snapshot_tells_all_that_a_view_shows(playing):
     wait_for(lambda: len(playing.snapshot().history) > 5)
     seen = playing.snapshot()
@@ -318,6 +359,27 @@ def test_a_snapshot_tells_all_that_a_view_shows(playing):
 
 
 # -- the machine ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the advice is about Linux")
+def test_what_is_not_permitted_is_told_in_one_line_with_what_to_set(monkeypatch, tmp_path):
+    import resource
+
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(machine, "GOVERNOR", tmp_path / "none")
+    monkeypatch.setattr(os, "sched_getscheduler", lambda thread: os.SCHED_OTHER)
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (65536, 65536))
+    (advice,) = machine.prepare()
+    assert advice.startswith("Without real-time priority and locked memory: ")
+    assert "rtprio 95" in advice
+    assert "memlock unlimited" in advice
+    monkeypatch.setattr(os, "sched_getscheduler", lambda thread: os.SCHED_FIFO)
+    (advice,) = machine.prepare()
+    assert advice.startswith("Without locked memory: ")
 
 
 def test_without_permission_for_real_time_it_plays_all_the_same(chain_of, monkeypatch):

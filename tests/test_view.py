@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 import chainrt
 from chainrt.cli import screen
 from chainrt.cli.view import HELP, View
+from chainrt.errors import Fault, PresetError
 from chainrt.snapshot import BlockView, Change, Knob, Moment, Snapshot
 
 TONE = Knob("tone", "Hz", 500, 8000, 3500, 4000, (), "corner of the low-pass")
@@ -166,6 +168,13 @@ class Playing:
     def scene(self, name):
         self.asked.append(("scene", name))
 
+    def set_tempo(self, bpm):
+        self.asked.append(("tempo", round(bpm)))
+        return len(self.now.scenes)  # knobs that follow it
+
+    def load(self, path):
+        self.asked.append(("load", Path(path).name))
+
     def set_budget(self, share):
         if share > 0.9:
             raise ValueError("not so much")
@@ -181,7 +190,11 @@ def pressed(session, *keys) -> View:
         async with view.run_test(size=(100, 30)) as pilot:
             await pilot.press(*keys)
             await pilot.pause()
+            await pilot.pause(0.05)  # a preset is loaded in a thread of its own
+            view.look()
+            await pilot.pause()
             view.message = str(view.query_one("#message").render())
+            view.blocks = text_of(view._parts["blocks"].content)
         return view
 
     return asyncio.run(play())
@@ -206,6 +219,84 @@ def test_a_key_does_what_the_last_line_says(keys, asked):
     session = Playing()
     pressed(session, *keys)
     assert session.asked == [asked]
+
+
+@pytest.mark.parametrize(
+    ("taps", "bpm"),
+    [
+        ([1.0], None),
+        ([1.0, 1.5], 120),
+        ([0.0, 1.0, 2.0, 2.5, 3.0, 3.5, 4.0], 120),  # an older tempo is forgotten
+        ([0.0, 0.6, 9.0, 9.5], 120),  # and so is what was before a pause
+        ([0.0, 9.0], None),
+        ([3.0, 3.0], None),
+    ],
+)
+def test_the_tempo_is_the_mean_of_the_last_taps(taps, bpm):
+    assert screen.tempo(taps) == bpm
+
+
+class Ticking(Playing):
+    """Time passes between two looks at it."""
+
+    def snapshot(self):
+        self.now = replace(self.now, time_s=self.now.time_s + 0.02)
+        return self.now
+
+
+def test_tapping_sets_the_tempo_and_tells_it():
+    session = Ticking()
+    message = pressed(session, "t", "t", "t").message
+    assert [what for what, *_ in session.asked] == ["tempo", "tempo"]
+    assert message == f"{session.asked[-1][1]} BPM"
+    assert pressed(Playing(), "t").message == "Tap on."
+    assert "no knob of this preset" in pressed(Ticking(replace(SNAPSHOT, scenes=())), "t", "t").message
+
+
+@pytest.mark.parametrize(("key", "loaded"), [("n", "c.yaml"), ("p", "a.yaml")])
+def test_the_next_and_the_previous_preset_of_the_folder_are_loaded(tmp_path, key, loaded):
+    for name in "cab":
+        (tmp_path / f"{name}.yaml").touch()
+    session = Playing(replace(SNAPSHOT, path=str(tmp_path / "b.yaml")))
+    pressed(session, key)
+    assert session.asked == [("load", loaded)]
+
+
+def test_a_preset_that_cannot_be_loaded_is_told_and_one_alone_has_no_next(tmp_path):
+    (tmp_path / "a.yaml").touch()
+    session = Playing(replace(SNAPSHOT, path=str(tmp_path / "a.yaml")))
+    assert pressed(session, "n").message == "There is no other preset in this folder."
+    (tmp_path / "b.yaml").touch()
+    told = PresetError([Fault("b.yaml", "this file is empty", 1), Fault("b.yaml", "another", 2)])
+
+    def refuse(path):
+        raise told
+
+    session.load = refuse
+    assert pressed(session, "n").message == "b.yaml:1: this file is empty"
+
+
+def test_all_keys_are_told_at_a_question_mark_and_what_people_should_know_in_the_last_lines():
+    view = pressed(Playing(replace(SNAPSHOT, notes=("The card is back.",))), "question_mark")
+    assert view.message == "The card is back."
+    session = Playing(replace(SNAPSHOT, notes=("The card is back.",)))
+    assert pressed(session, "1", "9").message == "There are 2 scenes."
+    assert "tap the tempo" in view.blocks
+    assert "tap the tempo" not in pressed(Playing(), "question_mark", "question_mark").blocks
+
+
+def test_blocks_that_do_not_fit_are_counted():
+    drawn = text_of(screen.blocks(replace(SNAPSHOT, blocks=(PEDAL, AMP, PEDAL)), (0, 0), 80, 1, 2))
+    assert "block 2-3 of 3" in drawn
+    assert "block 2-3 of" not in text_of(screen.blocks(SNAPSHOT, (0, 0), 80, 0, 2))
+
+
+def test_the_name_of_the_preset_and_its_scenes_stand_before_all_else():
+    seen = replace(SNAPSHOT, device="a very long name of a sound card, and of another one, too", scene="solo")
+    first, second = text_of(screen.heading(seen, 78)).splitlines()
+    assert first.startswith("Dual amp  1 verse  2 solo ")
+    assert first.rstrip().endswith("12.5 s")
+    assert second.startswith("64 frames at 48,000 Hz, 1.33 ms · a very long name")
 
 
 def test_a_bypassed_block_plays_again_at_the_same_key():
@@ -239,8 +330,10 @@ def test_the_player_may_quit(key):
 
 
 def test_control_c_ends_the_view_and_is_passed_on():
-    (interrupt,) = pressed(Playing(), "ctrl+c").ended
-    assert isinstance(interrupt, KeyboardInterrupt)
+    view = pressed(Playing(), "ctrl+c")
+    assert view.ended == ()
+    assert view.is_interrupted
+    assert not pressed(Playing(), "q").is_interrupted
 
 
 def test_the_view_ends_with_the_sound():
@@ -248,7 +341,7 @@ def test_the_view_ends_with_the_sound():
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
-@pytest.mark.parametrize(("key", "status"), [(b"q", 0), (b"\x03", 130)])
+@pytest.mark.parametrize(("key", "status"), [(b"q", 0), (b"\x03", 130), (signal.SIGINT, 130)])
 def test_in_a_terminal_a_run_is_watched_and_quitting_prints_the_report(key, status, tmp_path):
     import pty
     import select
@@ -266,7 +359,7 @@ def test_in_a_terminal_a_run_is_watched_and_quitting_prints_the_report(key, stat
         except OSError:  # the other end is closed
             break
         if not is_asked and b"quit" in seen:  # the last line stands
-            os.write(terminal, key)
+            os.kill(child, key) if isinstance(key, signal.Signals) else os.write(terminal, key)
             is_asked = True
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status
     report = seen.rpartition(b"\x1b[?1049l")[2]  # after the terminal was given back

@@ -9,7 +9,7 @@ from ..block import BLOCKS, Block, Option, Param, Settings
 from ..calibrate import measure_levels
 from ..chain import ChainBlock, compile_blocks
 from ..errors import ChainrtError
-from ..preset import BlockSpec, Slim
+from ..preset import TAILS, BlockSpec, Slim
 from . import show, values
 
 RATE_HZ = 48_000  # at which latency and cost are told
@@ -63,6 +63,7 @@ def _facts(declared: Block, block: ChainBlock | None) -> dict:
         "levels": [level.name for level in block.levels] if block else None,
         "latency": block.levels[-1].latency if block else None,
         "tail_s": round(declared.tail_seconds(block.knobs, block.levels), 4) if block else None,
+        "rings": declared.rings(block.knobs) if block else None,
         "cost_us": round(measure_levels(block, FRAMES)[-1] * FRAMES / 1000, 3) if block else None,
     }
 
@@ -128,5 +129,16 @@ def _print_in_full(block: Block, told: dict) -> None:
     for reading in block.readings:
         table.add_row(reading.name, "", "", "", reading.unit, f"(reading) {reading.help}")
     show.print_table(out, table)
+    out.print(f"\ntails: {_tails(told)}, when it is switched off")
     if block.slimmable:
-        out.print("\nslim: auto, full, lite, a level's name or index, or {min:, max:};  priority: 0.1 to 100")
+        out.print("slim: auto, full, lite, a level's name or index, or {min:, max:};  priority: 0.1 to 100")
+
+
+def _tails(told: dict) -> str:
+    """What may be said of a block's tail, and what it does where a preset says nothing."""
+    ring, cut = TAILS
+    if told["rings"] is None:
+        return f"{ring} or {cut}"
+    if told["rings"]:
+        return f"{ring} (by itself for {told['tail_s']:.1f} s) or {cut}"
+    return f"{ring} or {cut} (by itself)"

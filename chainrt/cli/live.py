@@ -132,12 +132,16 @@ def board_loader(rate: int, frames: int, policy: str, second_core: bool) -> Call
 def play(session: Session, out, is_watched: bool) -> None:
     """Play to the end, in the full-screen view or with lines.
 
-    A line for each change of level, for each note, and every few seconds for how it goes.
+    A line for each change of level, for each note, and every few seconds for how it goes; after the view, the notes.
     """
     if is_watched:
         from . import view  # half a second that only those wait who look
 
-        view.watch(session)
+        try:
+            view.watch(session)
+        finally:
+            for note in session.door.notes:
+                out.print(note)
         return
     noted, next_line = 0, time.monotonic() + LINE_SECONDS
 

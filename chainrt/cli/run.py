@@ -115,7 +115,9 @@ def run(options) -> int:
     if not is_virtual:
         if options.record_trace:
             read(_keep_trace, recorder, options.record_trace)
-        chain, model, control = session.board.chain, session.board.model, session.board.control
+        if session.front is not made:
+            out.print(f"\nThe last preset, {session.front.chain.preset.name}:")
+        chain, model, control = session.front.chain, session.front.model, session.front.control
     answer = report.summary(
         chain,
         control,
@@ -124,7 +126,7 @@ def run(options) -> int:
         device=_device_text(device, door),
         budget=budget,
         seed=seed,
-        pair=made.pair if is_virtual else session.board.pair,
+        pair=made.pair if is_virtual else session.front.pair,
     )
     if not is_virtual:
         answer |= live.told_by(session)
@@ -191,7 +193,7 @@ def _introduce(out, board: Board, device, route: live.Route | None) -> None:
         place = f"Simulating {device.name} ({device.core}); its figures: {show.sureness(device)}."
     else:
         place = _place(route)
-    late = f", {1000 * board.latency / chain.rate:.1f} ms late" if board.latency else ""
+    late = f", {show.milliseconds(1000 * board.latency / chain.rate)} ms late" if board.latency else ""
     out.print(
         f"{chain.preset.name}: {show.count(len(chain.blocks), 'block')}, {show.count(chain.frames, 'frame')}"
         f" at {chain.rate:,.0f} Hz, a period every {chain.deadline_ns / 1e6:.2f} ms{late}\n{place}"

@@ -15,6 +15,16 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 STEPS = " ▁▂▃▄▅▆▇█"
 CHART_ROWS = 4
 NARROW = 100  # columns; below it bars are shorter
+PAUSE_SECONDS = 2.0  # a tap that comes later than this begins anew
+TAPS = 5  # of which the tempo is the mean
+KEYS = (
+    ("↑ ↓", "choose a block", "← →", "choose a knob"),
+    ("+ -", "turn it", ". ,", "turn it finely"),
+    ("0", "set it back", "b", "bypass the block"),
+    ("[ ]", "less or more budget", "1-9", "scene of the preset"),
+    ("t", "tap the tempo", "n p", "next, previous preset of the folder"),
+    ("?", "this help", "q", "quit"),
+)
 WELL, TIGHT, OVER = "green", "yellow", "bold red"
 
 
@@ -78,23 +88,23 @@ def percent(load: float) -> str:
     return f"{100 * load:.1f} %"
 
 
-def heading(snapshot: Snapshot, width: int) -> Table:
-    """What plays, through what, since when."""
+def heading(snapshot: Snapshot, width: int) -> Group:
+    """What plays and for how long, with its scenes; through what."""
     line = Table.grid(expand=True)
     line.width = width
     line.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     line.add_column(justify="right", no_wrap=True)
     name = Text(snapshot.preset, "bold")
-    if snapshot.scene:
-        name.append(f" · {snapshot.scene}", "cyan")
+    for number, scene in enumerate(snapshot.scenes, start=1):
+        name.append(f"  {number} {scene}", "cyan" if scene == snapshot.scene else "dim")
     if snapshot.is_changing:
-        name.append(" · changing", "yellow")
+        name.append("  changing", "yellow")
+    line.add_row(name, Text(f"{snapshot.time_s:.1f} s", "dim"))
     period = f"{snapshot.frames} frames at {snapshot.rate:,.0f} Hz, {snapshot.deadline_us / 1000:.2f} ms"
-    line.add_row(name, Text(f"{snapshot.device} · {period} · {snapshot.time_s:.1f} s", "dim"))
-    return line
+    return Group(line, Text(f"{period} · {snapshot.device}", "dim", no_wrap=True, overflow="ellipsis"))
 
 
-def loads(snapshot: Snapshot, width: int) -> Group:
+def loads(snapshot: Snapshot, width: int, chart_rows: int = CHART_ROWS) -> Group:
     """The load of the chain now and since the beginning, and what was missed."""
     budget = snapshot.budget
     line = Text("load ").append_text(bar(snapshot.load, budget, bar_width(width)))
@@ -108,7 +118,7 @@ def loads(snapshot: Snapshot, width: int) -> Group:
         missed.append(f"  xruns {snapshot.xruns:,}", OVER if snapshot.xruns else "dim")
     if snapshot.lost_periods:
         missed.append(f"  not metered {snapshot.lost_periods:,}", "dim")
-    return Group(line, chart(snapshot.history, budget, width), missed)
+    return Group(line, chart(snapshot.history, budget, width, chart_rows), missed)
 
 
 def level(block: BlockView) -> Text:
@@ -153,7 +163,9 @@ def blocks(snapshot: Snapshot, chosen: tuple[int, int], width: int, first: int, 
     table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    table.add_row("", "block", "level", "of the deadline", "cost", "p99", "knobs", style="bold")
+    last, count = min(first + rows, len(snapshot.blocks)), len(snapshot.blocks)
+    shown = "block" if last - first == count else f"block {first + 1}-{last} of {count}"
+    table.add_row("", shown, "level", "of deadline", "cost", "p99", "knobs", style="bold")
     for index, block in enumerate(snapshot.blocks[first : first + rows], start=first):
         is_chosen = index == chosen[0]
         table.add_row(
@@ -181,6 +193,28 @@ def changes(snapshot: Snapshot, rows: int) -> Text:
         for change in snapshot.changes[-rows:]
     ]
     return Text("\n").join(lines) if lines else Text("no change of level so far", "dim")
+
+
+def keys() -> Table:
+    """All keys."""
+    table = Table.grid(padding=(0, 2))
+    for _ in range(2):
+        table.add_column(style="bold")
+        table.add_column()
+    for row in KEYS:
+        table.add_row(*row)
+    return table
+
+
+def tempo(taps: Sequence[float]) -> float | None:
+    """Quarter notes a minute of taps at these moments, in seconds, oldest first; None: one tap says nothing yet."""
+    newest = [taps[-1]]
+    for earlier, later in zip(taps[-2::-1], taps[::-1], strict=False):
+        if later - earlier > PAUSE_SECONDS or len(newest) == TAPS:
+            break
+        newest.append(earlier)
+    beats = len(newest) - 1
+    return 60 * beats / (newest[0] - newest[-1]) if beats and newest[0] > newest[-1] else None
 
 
 def turned(knob: Knob, steps: float) -> float:

@@ -185,10 +185,11 @@ def print_report(out: Console, report: dict) -> None:
         f"misses  {misses:,} of {count(report['periods'], 'period')}{ending if misses else ''}",
         style="bold red" if misses else None,
     )
+    _print_latency(out, report)
     if "second_core" in report:
         _print_second_core(out, report)
     if "card" in report:
-        _print_card(out, report)
+        _print_card(out, report["card"])
     if is_slimmable:
         out.print(
             f"levels  {count(report['level_changes'], 'change')}; {100 * report['utility']:.0f} % of the best sound"
@@ -204,14 +205,29 @@ def _print_second_core(out: Console, report: dict) -> None:
     )
 
 
-def _print_card(out: Console, report: dict) -> None:
-    """How late the sound is, and what the sound system said of it."""
-    card, chain_ms = report["card"], 1000 * report["latency_frames"] / report["rate"]
-    total_ms = card["input_latency_ms"] + chain_ms + card["output_latency_ms"]
-    out.print(
-        f"latency {total_ms:.1f} ms: input {card['input_latency_ms']:.1f}, chain {chain_ms:.1f},"
-        f" output {card['output_latency_ms']:.1f}"
-    )
+def milliseconds(ms: float) -> str:
+    """0.0208 -> "0.02", 5.25 -> "5.2": a single frame is not nothing."""
+    return f"{ms:.1f}" if ms == 0 or ms >= 1 else f"{ms:.2f}"
+
+
+def _print_latency(out: Console, report: dict) -> None:
+    """How late the sound is: the chain with its blocks, and the card. Lanes wait for each other, so not all add up."""
+    late = [block for block in report["blocks"] if block["latency_frames"]]
+    blocks = ", ".join(f"{block['id']} {milliseconds(block['latency_ms'])}" for block in late)
+    chain = milliseconds(report["latency_ms"])
+    if "card" in report:
+        into, out_of = (report["card"][f"{side}_latency_ms"] for side in ("input", "output"))
+        total_ms = into + report["latency_ms"] + out_of
+        out.print(
+            f"latency {total_ms:.1f} ms: input {into:.1f}, chain {chain}{f' ({blocks})' if late else ''},"
+            f" output {out_of:.1f}"
+        )
+    elif late:
+        out.print(f"latency {chain} ms: {blocks}")
+
+
+def _print_card(out: Console, card: dict) -> None:
+    """What the sound system said of it."""
     flags = {
         "output underflows": card["output_underflows"],
         "input overflows": card["input_overflows"],

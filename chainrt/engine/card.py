@@ -144,6 +144,7 @@ def _callback(source, target, frames, time, flags, card):
     """What PortAudio calls: source, target, time are addresses; returns whether to go on."""
     now = now_ns()
     frames = int(frames)
+    card.asked_frames = frames
     count_flags(card, int(flags))
     if card.silent == 1 or frames == 0:
         make_silence(card, target, frames)

@@ -3,7 +3,9 @@
 Rules kept here:
 * Both hear the same input from the first frame of the crossfade on, and are mixed at equal power: two pedalboards
   hardly sound alike.
-* Two that are too much for one deadline are kept apart: one fades out, then the other fades in.
+* An engine with tails (an echo, a reverb) is faded at its input: it hears no more, and what it still has to say is
+  heard for `ring_frames` more beside its successor, or until `cut` says that it is enough.
+* Two that are too much for one deadline are kept apart: one fades out, then the other fades in, and nothing rings.
 * `taken` is written last: from then on nobody here looks at the old engine.
 """
 
@@ -19,6 +21,7 @@ from .planes import compiled, plane
 
 POSTED_OFFSET = STAGE.fields["posted"][1]
 TAKEN_OFFSET = STAGE.fields["taken"][1]
+CUT_OFFSET = STAGE.fields["cut"][1]
 
 
 @compiled
@@ -56,20 +59,36 @@ def follow(later, earlier):
 
 
 @compiled
+def share_inputs(stage, old, new, frames, progress, step):
+    """Both hear the same, but one that rings hears less and less."""
+    heard, first = plane(new.input, frames), plane(old.input, frames)
+    for i in range(frames):
+        heard[i] = first[i]
+        if stage.ring_frames > 0:
+            first[i] *= np.float32(math.sqrt(max(0.0, 1.0 - progress - step * (i + 1))))
+
+
+@compiled
+def end_ringing(stage, posted):
+    """Once it is enough, what still rings is faded out."""
+    if load_acquire(address(stage) + CUT_OFFSET) == posted:
+        stage.ring_frames = min(stage.ring_frames, stage.faded)
+
+
+@compiled
 def crossfade_engines(stage, old, new, frames):
     """One period of the change from one engine to the other."""
     left, right = plane(stage.mix_left, frames), plane(stage.mix_right, frames)
-    heard, first = plane(new.input, frames), plane(old.input, frames)
     for i in range(frames):
         left[i] = 0.0
         right[i] = 0.0
-        heard[i] = first[i]
     if stage.faded == 0:
-        new.release_ns = old.release_ns
         follow(new, old)
     progress, step = stage.faded / stage.fade_frames, 1.0 / stage.fade_frames
+    share_inputs(stage, old, new, frames, progress, step)
     if stage.apart == 0:
-        play_faded(stage, old, frames, 1.0 - progress, -step)
+        new.release_ns = old.release_ns
+        play_faded(stage, old, frames, 1.0 - progress + stage.ring_frames * step, -step)
         follow(new, old)
         play_faded(stage, new, frames, progress, step)
         follow(old, new)
@@ -93,8 +112,9 @@ def play_stage(stage, frames):
         play_period(engine, frames)
         stage.left, stage.right = engine.output_left, engine.output_right
         return
+    end_ringing(stage, posted)
     crossfade_engines(stage, engine, engine_at(stage.next), frames)
-    if stage.faded >= stage.fade_frames:
+    if stage.faded >= stage.fade_frames + stage.ring_frames:
         stage.engine = stage.next
         stage.faded = 0
         store_release(address(stage) + TAKEN_OFFSET, posted)
