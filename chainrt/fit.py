@@ -121,7 +121,7 @@ class Bench:
         ]
 
     def _share(self, block: FitBlock) -> float:
-        return self.device["mean_over_median"] * (1.0 if block.enabled else self.device["bypassed_share"])
+        return 1.0 if block.enabled else self.device["bypassed_share"]
 
     @cached_property
     def _utility(self) -> list[list[float]]:
@@ -130,13 +130,12 @@ class Bench:
     @property
     def _room_ns(self) -> float:
         """What the blocks may cost: within the budget, and the 99th percentile within the deadline."""
-        device = self.device
-        return min(self.budget, 1 / device["p99_over_mean"]) * self.deadline_ns - self.fixed_ns
+        return min(self.budget * self.deadline_ns, self.device.mean_ns(self.deadline_ns)) - self.fixed_ns
 
     @property
     def fixed_ns(self) -> float:
         """Mean nanoseconds of a period beside its blocks."""
-        return self.device["ns_per_period"] * self.device["mean_over_median"]
+        return self.device["ns_per_period"]
 
     def frontier(self, allowed: Sequence[Sequence[int]] | None = None) -> Frontier:
         """All plans worth having; costs are those of the blocks alone."""
@@ -172,7 +171,7 @@ class Bench:
             levels,
             tuple(cost / self.deadline_ns for cost in costs),
             load,
-            load * self.device["p99_over_mean"],
+            self.device.p99_ns(load * self.deadline_ns) / self.deadline_ns,
             memory,
             tuple(costs[level].basis for costs, level in zip(self._costs, levels, strict=True)),
         )

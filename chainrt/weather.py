@@ -3,7 +3,7 @@
 Cost of block b in period t = table x slowdown(t) x jitter(t, b) + stall(t, b). Every day has these:
 
 * slow wander: log of an AR(1) process with coefficient 0.97 and innovations of sd 0.004;
-* jitter: lognormal, sd 0.02, for each block and period;
+* jitter: lognormal, sd 0.02, for each block and period; a simulated device brings its own in place of it;
 * wake-up: 4 us and exponential of mean 6 us, at most 64;
 * stalls: each block and period with probability 2e-5 a Pareto of shape 1.3 from 40 us, at most 3,000.
 
@@ -16,10 +16,14 @@ On top of them comes the load that was asked for, and a scenario:
 * hostile: slowdown x exp(0.22 sin of a random walk with steps of sd 0.004); bursts with gaps of mean 2 s, 5 ms and
   exponential of mean 80, at most 1 s, factor 1.1 to 1.7; stalls with probability 2e-4.
 
+The jitter of a device is one lognormal factor a period for all its blocks, of mean 1. Together with the wander it has
+the sd that is asked for (devices: as the profile's p99 over mean says), or the wander's own 0.016 if that is more.
+
 Rules kept here: seeded, and made a stretch at a time, so that a night needs no more memory than a minute. A longer run
 begins as the shorter one (thermal apart, which is a share of the run).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +32,7 @@ import numpy as np
 from .layout import WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
 
 WANDER_COEFFICIENT, WANDER_SD = 0.97, 0.004
+WANDER_ALL_SD = WANDER_SD / math.sqrt(1 - WANDER_COEFFICIENT**2)  # of the log of the slowdown
 JITTER_SD = 0.02
 WAKE_LEAST_NS, WAKE_MEAN_NS, WAKE_MOST_NS = 4e3, 6e3, 64e3
 STALL_PROBABILITY, STALL_SHAPE, STALL_LEAST_NS, STALL_MOST_NS = 2e-5, 1.3, 40e3, 3e6
@@ -93,7 +98,7 @@ SCENARIOS = "calm", "thermal", "bursts", "presets", "hostile"
 class Weather:
     """The seeded disturbances of a run, made a stretch at a time: rows as layout.weather_columns says.
 
-    periods: how long the run will be; only thermal needs it.
+    periods: how long the run will be; only thermal needs it. jitter_sd: of a device, sd of the log of a factor.
     """
 
     def __init__(
@@ -104,11 +109,13 @@ class Weather:
         seed: int = 0,
         scenario: str = "calm",
         periods: int = 0,
+        jitter_sd: float | None = None,
     ):
         self._blocks, self._period_s, self._load, self._scenario = blocks, period_s, load, scenario
         self._periods = periods
         self._random = np.random.default_rng(seed)
-        events, self._sway_random = (np.random.default_rng([seed, stream]) for stream in (1, 2))
+        events, self._sway_random, self._device_random = (np.random.default_rng([seed, i]) for i in (1, 2, 3))
+        self._jitter_sd = jitter_sd
         self._innovations = np.zeros(WANDER_MEMORY)
         self._sway = 0.0
         self._made = 0
@@ -125,7 +132,7 @@ class Weather:
         slowdown = self._slowdown(periods)
         rows[:, 0] = slowdown
         rows[:, 1] = np.minimum(WAKE_LEAST_NS + random.exponential(WAKE_MEAN_NS, periods), WAKE_MOST_NS)
-        factor = slowdown[:, np.newaxis] * np.exp(random.normal(0.0, JITTER_SD, (periods, self._blocks)))
+        factor = slowdown[:, np.newaxis] * self._jitter(periods)
         probability = STALL_PROBABILITY * (HOSTILE_STALLS if self._scenario == "hostile" else 1.0)
         struck = random.random((periods, self._blocks)) < probability
         stalls = STALL_LEAST_NS * (1.0 + random.pareto(STALL_SHAPE, (periods, self._blocks)))
@@ -133,6 +140,14 @@ class Weather:
         rows[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK] = np.where(struck, np.minimum(stalls, STALL_MOST_NS), 0.0)
         self._made += periods
         return rows
+
+    def _jitter(self, periods: int) -> np.ndarray:
+        """(periods, blocks), or (periods, 1) of a device."""
+        own = np.exp(self._random.normal(0.0, JITTER_SD, (periods, self._blocks)))
+        if self._jitter_sd is None:
+            return own
+        sd = math.sqrt(max(0.0, self._jitter_sd**2 - WANDER_ALL_SD**2))
+        return np.exp(self._device_random.normal(-(sd**2) / 2, sd, (periods, 1)))
 
     def take_extra(self, period: int) -> float | None:
         """What the one more block costs from this period on, in ns; None if that is as before."""

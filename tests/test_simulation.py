@@ -344,6 +344,24 @@ def test_every_block_jitters_on_its_own_by_two_percent():
     assert abs(np.corrcoef(jitter[1:, 0], jitter[:-1, 0])[0, 1]) < 0.01
 
 
+@pytest.mark.parametrize("sd", [0.0619, 0.15])
+def test_a_device_brings_its_own_jitter_one_factor_a_period_and_all_else_stays_as_it_is(sd):
+    own = weather_of(100_000, blocks=3)
+    rows = Weather(3, PERIOD_S, (), 0, jitter_sd=sd).rows(100_000)
+    factor = rows[:, WEATHER_PERIOD::WEATHER_BLOCK]
+    assert (factor == factor[:, :1]).all()
+    assert np.log(factor[:, 0]).std() == pytest.approx(sd, rel=0.02)
+    assert factor[:, 0].mean() == pytest.approx(1, abs=0.005)
+    assert np.quantile(factor[:, 0], 0.99) == pytest.approx(np.exp(2.326 * sd - sd**2 / 2), rel=0.01)
+    stays = [0, 1, 2, *range(WEATHER_PERIOD + 1, rows.shape[1], WEATHER_BLOCK)]
+    assert (rows[:, stays] == own[:, stays]).all()
+
+
+def test_a_device_that_jitters_less_than_the_wander_has_the_wander_alone():
+    rows = Weather(2, PERIOD_S, (), 0, jitter_sd=0.01).rows(1000)
+    assert (rows[:, WEATHER_PERIOD] == rows[:, 0]).all()
+
+
 def test_a_stall_strikes_a_block_in_one_of_50000_periods():
     weather = Weather(64, PERIOD_S, (), 4)
     struck = [np.mean(weather.rows(PERIODS_AT_ONCE)[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK] > 0) for _ in range(60)]
