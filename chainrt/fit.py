@@ -97,6 +97,7 @@ class Bench:
         self.frames, self.rate = frames, rate
         self.budget = device["usable_share"] if budget is None else budget
         self.memory = device["ram_bytes"] if memory is None else memory
+        self._frontiers: dict[tuple[tuple[int, ...], ...], Frontier] = {}
 
     @property
     def deadline_ns(self) -> float:
@@ -139,10 +140,11 @@ class Bench:
 
     def frontier(self, allowed: Sequence[Sequence[int]] | None = None) -> Frontier:
         """All plans worth having; costs are those of the blocks alone."""
-        options = [block.allowed for block in self.blocks] if allowed is None else allowed
-        device = self.device
-        handover_ns = device["handover_ns"]
-        return frontier(self.path, self.cost_ns, self._utility, options, device.cores_for_lanes, handover_ns)
+        options = tuple(map(tuple, [block.allowed for block in self.blocks] if allowed is None else allowed))
+        if options not in self._frontiers:
+            cores, handover_ns = self.device.cores_for_lanes, self.device["handover_ns"]
+            self._frontiers[options] = frontier(self.path, self.cost_ns, self._utility, options, cores, handover_ns)
+        return self._frontiers[options]
 
     def frontier_by_load(self) -> tuple[np.ndarray, np.ndarray]:
         """(loads as shares of the deadline, fidelity as a share of what is possible) of all plans worth having."""

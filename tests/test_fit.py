@@ -335,7 +335,7 @@ def test_the_exit_status_tells_fits_slimmed_or_not(folder, capsys):
 
 def test_the_screen_shows_each_block_what_is_left_and_what_is_only_estimated(folder, capsys):
     out = chainrt(capsys, "fit", "preset.yaml", "--device", "pi4").out
-    for word in ("drive", "nam", "cab", "would still fit:", "estimated (ns_per_period", "left ", "memory "):
+    for word in ("drive", "nam", "cab", "would still fit, % each:", "estimated (ns_per_period", "left ", "memory "):
         assert word in out
     assert "┤" in out
 
