@@ -366,7 +366,8 @@ def test_every_kind_of_block_is_on_the_boards_and_a_reference_on_each_that_hears
         assert ids.count(probe.REFERENCE) == 1
         before = one.chain[: ids.index(probe.REFERENCE)]
         assert all(BLOCKS[spec.kind].channels == 1 or BLOCKS[spec.kind].linked for spec in before)
-        assert len(ids) <= probe.BLOCKS_BESIDE + 1
+        assert ids[0] == probe.OPENER
+        assert len(ids) <= probe.BLOCKS_BESIDE + 2
 
 
 def test_what_a_call_costs_is_told_from_two_periods():

@@ -16,7 +16,7 @@ Rules kept here:
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,29 +62,30 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         measurement = Measurement(Path(folder), tell)
         total = rounds * len(measurement)
+        done = 0
         for _ in range(rounds):
-            measurement.play_round(paced, tell and (lambda done: tell(done, total, "playing")))
+            for _ in measurement.play_round(paced):
+                done += 1
+                if tell:
+                    tell(done, total, "playing")
     return measurement.device(name, paced)
 
 
 class Measurement:
-    """What is known of this machine so far. Other things may be played between its rounds."""
+    """What is known of this machine so far."""
 
     def __init__(self, folder: Path, tell: Callable[[int, int, str], None] | None = None):
         self._long, self._short = (Probe(folder, frames, tell) for frames in (FRAMES, FEW_FRAMES))
-        self._rounds = self._done = 0
+        self._rounds = 0
 
     def __len__(self) -> int:
         """Stretches a round."""
         return len(self._long) + len(self._short)
 
-    def play_round(self, paced: bool = True, tell: Callable[[int], None] | None = None) -> None:
-        """Play all boards at all levels at both periods. tell(stretches played so far)."""
+    def play_round(self, paced: bool = True) -> Iterator[None]:
+        """Play all boards at all levels at both periods; gives a sign after each stretch, when others may play."""
         for probe in (self._long, self._short):
-            for _ in probe.play_round(paced):
-                self._done += 1
-                if tell:
-                    tell(self._done)
+            yield from probe.play_round(paced)
         self._rounds += 1
 
     def device(self, name: str, paced: bool = True) -> Device:

@@ -1,13 +1,18 @@
 """The boards on which a machine is measured: every kind of block, a handful at a time beside an amp, as in presets.
 
 Each board plays for a moment with its blocks at their smallest levels, then at the next ones, and so on; then comes the
-next board; a *round* is all of them, at two periods. So whoever plays something else between the rounds compares it
-with a machine in the same state.
+next board; a *round* is all of them. Whoever plays something else between the stretches compares it with a machine in
+the same state.
 
 Rules kept here:
 * On every board stands the *reference*: an amp with the layers of an official A2, always at its largest level. What
   others take is known in terms of it from the same periods, so neither clock nor neighbours matter (`steady`).
 * Weights of the amps are random: what a network costs depends on its shape and not on what it has learned.
+* Each board opens with a drive: whatever comes first is dear, since the processor has slept. What the drive takes there
+  beyond what it takes elsewhere is not charged to a block but to the period (`beside`).
+* Kinds are dealt out, so that the large ones (reverb, long cabinets) stand on different boards: what they throw out of
+  the caches is paid for by all, as in presets.
+* The first SETTLING_PERIODS of a stretch do not count: another board has played before.
 * Nothing rests (engine/rest.py): a cost is what a block takes when it has something to do.
 """
 
@@ -28,8 +33,10 @@ from ..riff import riff
 
 RATE_HZ = 48_000
 STRETCH_SECONDS = 0.2
-BLOCKS_BESIDE = 6  # the reference on a board
-REFERENCE = "reference"
+SETTLING_PERIODS = 20
+BLOCKS_BESIDE = 5  # the opener and the reference on a board, at most
+OPENER, REFERENCE = "opener", "reference"
+OPENER_KIND = "drive"
 IR_TAPS = (512, 2048)
 A2_CHANNELS = (2, 3, 4, 6, 8)  # official are 3 (Lite) and 8 (Full)
 QUICKEST = 0.25  # of the periods: nobody disturbed them
@@ -52,8 +59,12 @@ class Work(NamedTuple):
 
 
 def play_stretch(chain: Chain, guitar: np.ndarray, seconds: float, paced: bool = True) -> Spent:
-    """Play a chain from the beginning, with priority, by the wall clock or as fast as the machine can."""
-    periods = max(1, min(len(chain.ring), round(seconds * chain.rate / chain.frames)))
+    """Play a chain from the beginning, with priority, by the wall clock or as fast as the machine can.
+
+    seconds: of sound that count, at least a period.
+    """
+    periods = SETTLING_PERIODS + max(1, round(seconds * chain.rate / chain.frames))
+    assert periods <= len(chain.ring)
     chain.rewind()
     chain.engine["restless"] = 1
     performance = Performance(chain, guitar)
@@ -65,8 +76,9 @@ def play_stretch(chain: Chain, guitar: np.ndarray, seconds: float, paced: bool =
     audio = threading.Thread(target=play, name="audio")
     audio.start()
     audio.join()
-    blocks = chain.spent["measured_ns"][:periods, : len(chain.blocks)].copy()
-    return Spent(blocks, chain.ring["spent_ns"][:periods].astype(float), chain.ring["missed"][:periods].copy())
+    counted = slice(SETTLING_PERIODS, periods)
+    blocks = chain.spent["measured_ns"][counted, : len(chain.blocks)].copy()
+    return Spent(blocks, chain.ring["spent_ns"][counted].astype(float), chain.ring["missed"][counted].copy())
 
 
 def steady(blocks: np.ndarray, whole: np.ndarray, reference: int) -> tuple[np.ndarray, float]:
@@ -108,7 +120,7 @@ class Probe:
         found: dict[Work, list[float]] = {}
         for (chain, number), stretches in zip(self._picks, self.spent, strict=True):
             medians = np.transpose([np.median(one.blocks, axis=0) for one in stretches])
-            for work, values in zip(_works(chain, number), medians, strict=True):
+            for work, values in list(zip(_works(chain, number), medians, strict=True))[1:]:
                 found.setdefault(work, []).extend(values.tolist())
         return found
 
@@ -124,21 +136,24 @@ class Probe:
             quicker = sorted(stretches, key=lambda one: np.median(one.whole))[: (len(stretches) + 1) // 2]
             told = [steady(one.blocks, one.whole, place) for one in quicker]
             references += [reference_ns for _, reference_ns in told]
-            for work, shares in zip(_works(chain, number), np.transpose([one for one, _ in told]), strict=True):
-                found.setdefault(work, []).extend(shares.tolist())
+            shares = np.transpose([one for one, _ in told])
+            for work, values in list(zip(_works(chain, number), shares, strict=True))[1:]:
+                found.setdefault(work, []).extend(values.tolist())
         reference_ns = float(np.median(references))
         return {work: [share * reference_ns for share in shares] for work, shares in found.items()}
 
     def beside(self) -> list[float]:
-        """Nanoseconds of a period beside its blocks, one of each stretch."""
-        return [float(np.median(whole - blocks.sum(axis=1))) for blocks, whole, _ in self._stretches()]
+        """Nanoseconds of a period beside its blocks, one of each stretch; what being the first costs, too."""
+        opener_ns = np.median([ns for work, found in self.costs().items() if work.kind == OPENER_KIND for ns in found])
+        rests = [np.median(whole - blocks[:, 1:].sum(axis=1)) for blocks, whole, _ in self._stretches()]
+        return [max(0.0, float(rest - opener_ns)) for rest in rests]
 
     def mean_over_medians(self) -> float:
         """What periods took in the mean, over the sum of the medians of their parts."""
         took = sum(float(whole.sum()) for _, whole, _ in self._stretches())
         told = 0.0
         for blocks, whole, _ in self._stretches():
-            parts = np.median(blocks, axis=0).sum() + np.median(whole - blocks.sum(axis=1))
+            parts = np.median(blocks[:, 1:], axis=0).sum() + np.median(whole - blocks[:, 1:].sum(axis=1))
             told += len(whole) * float(parts)
         return took / told
 
@@ -185,10 +200,12 @@ def _write_boards(folder: Path) -> list[Path]:
                 settings = [f"id: {kind}{taps}", *(f"{name}: {path.name}" for name, path in files.items())]
                 entries.append((is_stereo[kind], f"  - {kind}: {{{', '.join(settings)}}}"))
     paths = []
-    for start in range(0, len(entries), BLOCKS_BESIDE):
-        beside = entries[start : start + BLOCKS_BESIDE]
+    count = -(-len(entries) // BLOCKS_BESIDE)
+    for start in range(count):
+        beside = entries[start::count]
         mono, stereo = ([line for is_one, line in beside if is_one == wanted] for wanted in (False, True))
-        lines = ["version: 1", "name: probe", "chain:", *mono, f"  - nam: {{id: {REFERENCE}, model: a2.nam}}", *stereo]
+        opener, reference = f"  - {OPENER_KIND}: {{id: {OPENER}}}", f"  - nam: {{id: {REFERENCE}, model: a2.nam}}"
+        lines = ["version: 1", "name: probe", "chain:", opener, *mono, reference, *stereo]
         paths.append(folder / f"probe{start}.yaml")
         paths[-1].write_text("\n".join(lines) + "\n", "utf-8")
     return paths
