@@ -2,9 +2,10 @@
 
     python bench/profiles.py [--rounds 12] [--write]
 
-While the profile is measured (`device new`), the presets in the box are played: after each stretch of a measuring board
-comes one of a preset as long, all its blocks at their largest level, nothing resting. So machine and profile are compared
-in the same minutes, and a clock that drifts does so for both. How far the stretches of a preset lie apart is told, too.
+While the profile is measured (`device new`), the presets in the box are played: after each stretch of a measuring
+board comes one of a preset as long, all its blocks at their largest level, nothing resting. So machine and profile are
+compared in the same minutes, and a clock that drifts does so for both. How far the stretches of a preset lie apart is
+told, too.
 
 Misses are counted on chains of A2 amps that fill the deadline to FILLED; what the profile says of them is simulated:
 the engine on the virtual clock, with the profile's costs and its jitter, in stretches as long. What was aimed at: mean
@@ -147,8 +148,9 @@ def page(played: list[Played], device: Device, options) -> str:
     """The section of the page of results."""
     periods = sum(len(each.loads) for each in played)
     lines = [
-        f"{device.title}, {date.today()}; `python bench/profiles.py --rounds {options.rounds}`;"
-        f" {periods:,} periods of {FRAMES} frames by the wall clock, between as many of measuring. A ratio is what the profile said over what was.",
+        f"{device.title}, {date.today()}; `python bench/profiles.py --rounds {options.rounds}`; {periods:,} periods of"
+        f" {FRAMES} frames by the wall clock, between as many of measuring. A ratio is what the profile said over what"
+        " was.",
         "",
         "| preset | load: said | was | ratio | stretches apart | p99: said | was | ratio |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
