@@ -53,6 +53,7 @@ def _draw_costs(axes, benches: Sequence[Bench], fits: Sequence[Fit]) -> None:
     for place, bench in zip(places, benches, strict=True):
         axes.plot([place - 0.4, place + 0.4], [100 * bench.budget] * 2, "k--", linewidth=1.2)
     axes.set_xticks(places, [_verdict(bench, fit) for bench, fit in zip(benches, fits, strict=True)])
+    axes.set_xlim(-0.8, max(len(benches) - 0.2, 1.8))
     axes.axhline(100, color="0.6", linewidth=0.8)
     axes.set_ylabel("% of the deadline")
     axes.set_title("Cost of each block; dashed: the budget")

@@ -105,7 +105,7 @@ def test_the_published_number_of_full_a2_amps_fits(name, instances):
 def test_the_published_sum_of_a_whole_chain_comes_out_though_its_effects_are_scaled():
     """dashersw/coyopedal: A2 Full, gate, compressor, modulation, drive, delay, reverb: 91 and 94 % of two cores."""
     device = devices.load("esp32s3")
-    effects = {kind: EFFECT for kind in ("gate", "compressor", "chorus", "drive", "delay")}
+    effects = dict.fromkeys(("gate", "compressor", "chorus", "drive", "delay"), EFFECT)
     reverb = Level("full", 296, 0, tuple)
     costs = [device.cost(kind, level) for kind, level in (effects | {"reverb": reverb, "nam": A2_FULL}).items()]
     assert sum(cost.of(64) for cost in costs) * 48_000 / 64e9 == pytest.approx(0.925, abs=0.04)
