@@ -97,6 +97,7 @@ class Bench:
         self.frames, self.rate = frames, rate
         self.budget = device["usable_share"] if budget is None else budget
         self.memory = device["ram_bytes"] if memory is None else memory
+        self._frontiers: dict[tuple[tuple[int, ...], ...], Frontier] = {}
 
     @property
     def deadline_ns(self) -> float:
@@ -121,7 +122,7 @@ class Bench:
         ]
 
     def _share(self, block: FitBlock) -> float:
-        return self.device["mean_over_median"] * (1.0 if block.enabled else self.device["bypassed_share"])
+        return 1.0 if block.enabled else self.device["bypassed_share"]
 
     @cached_property
     def _utility(self) -> list[list[float]]:
@@ -130,20 +131,20 @@ class Bench:
     @property
     def _room_ns(self) -> float:
         """What the blocks may cost: within the budget, and the 99th percentile within the deadline."""
-        device = self.device
-        return min(self.budget, 1 / device["p99_over_mean"]) * self.deadline_ns - self.fixed_ns
+        return min(self.budget * self.deadline_ns, self.device.mean_ns(self.deadline_ns)) - self.fixed_ns
 
     @property
     def fixed_ns(self) -> float:
         """Mean nanoseconds of a period beside its blocks."""
-        return self.device["ns_per_period"] * self.device["mean_over_median"]
+        return self.device["ns_per_period"]
 
     def frontier(self, allowed: Sequence[Sequence[int]] | None = None) -> Frontier:
         """All plans worth having; costs are those of the blocks alone."""
-        options = [block.allowed for block in self.blocks] if allowed is None else allowed
-        device = self.device
-        handover_ns = device["handover_ns"]
-        return frontier(self.path, self.cost_ns, self._utility, options, device.cores_for_lanes, handover_ns)
+        options = tuple(map(tuple, [block.allowed for block in self.blocks] if allowed is None else allowed))
+        if options not in self._frontiers:
+            cores, handover_ns = self.device.cores_for_lanes, self.device["handover_ns"]
+            self._frontiers[options] = frontier(self.path, self.cost_ns, self._utility, options, cores, handover_ns)
+        return self._frontiers[options]
 
     def frontier_by_load(self) -> tuple[np.ndarray, np.ndarray]:
         """(loads as shares of the deadline, fidelity as a share of what is possible) of all plans worth having."""
@@ -172,7 +173,7 @@ class Bench:
             levels,
             tuple(cost / self.deadline_ns for cost in costs),
             load,
-            load * self.device["p99_over_mean"],
+            self.device.p99_ns(load * self.deadline_ns) / self.deadline_ns,
             memory,
             tuple(costs[level].basis for costs, level in zip(self._costs, levels, strict=True)),
         )

@@ -52,16 +52,26 @@ def _draw_costs(axes, benches: Sequence[Bench], fits: Sequence[Fit]) -> None:
         bottom += loads
     for place, bench in zip(places, benches, strict=True):
         axes.plot([place - 0.4, place + 0.4], [100 * bench.budget] * 2, "k--", linewidth=1.2)
-    labels = [f"{bench.device.name}\n{fit.fits}" for bench, fit in zip(benches, fits, strict=True)]
-    axes.set_xticks(places, labels)
+    axes.set_xticks(places, [_verdict(bench, fit) for bench, fit in zip(benches, fits, strict=True)])
+    axes.set_xlim(-0.8, max(len(benches) - 0.2, 1.8))
     axes.axhline(100, color="0.6", linewidth=0.8)
     axes.set_ylabel("% of the deadline")
     axes.set_title("Cost of each block; dashed: the budget")
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 
 
+def _verdict(bench: Bench, fit: Fit) -> str:
+    """Under a bar: whose it is, whether it fits, and the load, which is less than the bar where lanes share it out."""
+    why = "" if fit.memory.fits else ": memory"
+    cores = bench.device.cores_for_lanes
+    beside = f", {cores} cores" if cores > 1 else ""
+    return f"{bench.device.name}\n{fit.fits}{why}\n{100 * fit.load:.0f} %{beside}"
+
+
 def _draw_trade(axes, benches: Sequence[Bench], fits: Sequence[Fit]) -> None:
     """For each device the best fidelity that each budget buys; a dot where its own budget leads."""
+    from matplotlib.ticker import LogLocator
+
     for number, (bench, fit) in enumerate(zip(benches, fits, strict=True)):
         loads, worth = bench.frontier_by_load()
         colour = f"C{number}"
@@ -74,6 +84,8 @@ def _draw_trade(axes, benches: Sequence[Bench], fits: Sequence[Fit]) -> None:
     axes.set_xlabel("budget, % of the deadline; dashed: the device's own")
     axes.set_ylabel("fidelity, % of what is possible")
     axes.set_title("What a budget buys")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)

@@ -3,7 +3,7 @@
 Cost of block b in period t = table x slowdown(t) x jitter(t, b) + stall(t, b). Every day has these:
 
 * slow wander: log of an AR(1) process with coefficient 0.97 and innovations of sd 0.004;
-* jitter: lognormal, sd 0.02, for each block and period;
+* jitter: lognormal, sd 0.02, for each block and period; a simulated device brings its own in place of it;
 * wake-up: 4 us and exponential of mean 6 us, at most 64;
 * stalls: each block and period with probability 2e-5 a Pareto of shape 1.3 from 40 us, at most 3,000.
 
@@ -20,10 +20,14 @@ On top of them comes the load that was asked for, and a scenario:
 * hostile: slowdown x exp(0.22 sin of a random walk with steps of sd 0.004); bursts with gaps of mean 2 s, 5 ms and
   exponential of mean 80, at most 1 s, factor 1.1 to 1.7; stalls with probability 2e-4.
 
+The jitter of a device is one lognormal factor a period for all its blocks, of mean 1. Together with the wander it has
+the sd that is asked for (devices: as the profile's p99 over mean says), or the wander's own 0.016 if that is more.
+
 Rules kept here: seeded, and made a stretch at a time, so that a night needs no more memory than a minute. A longer run
 begins as the shorter one (thermal apart, which is a share of the run).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +37,7 @@ from .engine.pair import NAP_NS
 from .layout import WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
 
 WANDER_COEFFICIENT, WANDER_SD = 0.97, 0.004
+WANDER_ALL_SD = WANDER_SD / math.sqrt(1 - WANDER_COEFFICIENT**2)  # of the log of the slowdown
 JITTER_SD = 0.02
 WAKE_LEAST_NS, WAKE_MEAN_NS, WAKE_MOST_NS = 4e3, 6e3, 64e3
 STALL_PROBABILITY, STALL_SHAPE, STALL_LEAST_NS, STALL_MOST_NS = 2e-5, 1.3, 40e3, 3e6
@@ -98,7 +103,7 @@ SCENARIOS = "calm", "thermal", "bursts", "presets", "hostile"
 class Weather:
     """The seeded disturbances of a run, made a stretch at a time: rows as layout.weather_columns says.
 
-    periods: how long the run will be; only thermal needs it.
+    periods: how long the run will be; only thermal needs it. jitter_sd: of a device, sd of the log of a factor.
     """
 
     def __init__(
@@ -109,11 +114,14 @@ class Weather:
         seed: int = 0,
         scenario: str = "calm",
         periods: int = 0,
+        jitter_sd: float | None = None,
     ):
         self._blocks, self._period_s, self._load, self._scenario = blocks, period_s, load, scenario
         self._periods = periods
         self._random = np.random.default_rng(seed)
-        events, self._sway_random, self._other_core = (np.random.default_rng([seed, stream]) for stream in (1, 2, 3))
+        streams = (np.random.default_rng([seed, stream]) for stream in range(1, 5))
+        events, self._sway_random, self._other_core, self._device_random = streams
+        self._jitter_sd = jitter_sd
         self._innovations = np.zeros(WANDER_MEMORY)
         self._sway = 0.0
         self._made = 0
@@ -127,7 +135,7 @@ class Weather:
         """The next `periods` rows, float64."""
         slowdown = self._slowdown(periods)
         self._made += periods
-        return self._draw(self._random, slowdown)
+        return self._draw(self._random, self._device_random, slowdown)
 
     def on_two_cores(self, periods: int) -> tuple[np.ndarray, np.ndarray]:
         """The next rows of the lead and of its understudy: as slow at each moment, but not late together.
@@ -135,23 +143,31 @@ class Weather:
         The lead's are those of `rows`, begun later by the worker's nap.
         """
         lead = self.rows(periods)
-        understudy = self._draw(self._other_core, lead[:, 0])
+        understudy = self._draw(self._other_core, self._other_core, lead[:, 0])
         lead[:, 1] += self._other_core.uniform(0.0, NAP_NS, periods)
         return lead, understudy
 
-    def _draw(self, random: np.random.Generator, slowdown: np.ndarray) -> np.ndarray:
-        """What happens on one core while everything takes `slowdown` times as long."""
+    def _draw(self, random: np.random.Generator, of_device: np.random.Generator, slowdown: np.ndarray) -> np.ndarray:
+        """What happens on one core while everything takes `slowdown` times as long; `of_device` draws its jitter."""
         periods = len(slowdown)
         rows = np.zeros((periods, weather_columns(self._blocks)))
         rows[:, 0] = slowdown
         rows[:, 1] = np.minimum(WAKE_LEAST_NS + random.exponential(WAKE_MEAN_NS, periods), WAKE_MOST_NS)
-        factor = slowdown[:, np.newaxis] * np.exp(random.normal(0.0, JITTER_SD, (periods, self._blocks)))
+        factor = slowdown[:, np.newaxis] * self._jitter(random, of_device, periods)
         probability = STALL_PROBABILITY * (HOSTILE_STALLS if self._scenario == "hostile" else 1.0)
         struck = random.random((periods, self._blocks)) < probability
         stalls = STALL_LEAST_NS * (1.0 + random.pareto(STALL_SHAPE, (periods, self._blocks)))
         rows[:, WEATHER_PERIOD::WEATHER_BLOCK] = rows[:, WEATHER_PERIOD + 2 :: WEATHER_BLOCK] = factor
         rows[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK] = np.where(struck, np.minimum(stalls, STALL_MOST_NS), 0.0)
         return rows
+
+    def _jitter(self, random: np.random.Generator, of_device: np.random.Generator, periods: int) -> np.ndarray:
+        """(periods, blocks), or (periods, 1) of a device."""
+        own = np.exp(random.normal(0.0, JITTER_SD, (periods, self._blocks)))
+        if self._jitter_sd is None:
+            return own
+        sd = math.sqrt(max(0.0, self._jitter_sd**2 - WANDER_ALL_SD**2))
+        return np.exp(of_device.normal(-(sd**2) / 2, sd, (periods, 1)))
 
     def take_extra(self, period: int) -> float | None:
         """What the one more block costs from this period on, in ns; None if that is as before."""

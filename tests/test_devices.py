@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from blockplay import RATE_HZ, board
@@ -14,9 +15,10 @@ from pedalboards import chainrt
 from chainrt import devices, typical
 from chainrt.block import BLOCKS, FAMILIES, Level
 from chainrt.chain import Chain
-from chainrt.devices import measuring, reading
+from chainrt.devices import measuring, probe, reading
 from chainrt.devices.profile import BASES, OWN_CORES, Device, Figure, Point
 from chainrt.errors import DeviceError
+from chainrt.preset import load as load_preset
 
 A2_LITE, A2_FULL = (
     Level(name, work, 6347, tuple, family="network") for name, work in (("lite", 1731), ("full", 11776))
@@ -26,11 +28,12 @@ PROFILES = devices.names()
 WANTED = ["daisy-seed", "teensy41", "rp2350", "esp32s3", "rk3588", "pi5", "pi4", "m1", "m2", "two-rows", "zen3"]
 
 
-def made_up(prices, base=None, times=None, **changes) -> Device:
+def made_up(prices, base=None, reference=None, **changes) -> Device:
     values = {name: allowed.low for name, allowed in reading.FIGURES.items()}
     values |= {"period_frames": 64, "extra_frames_per_call": 0.0, "p99_over_mean": 1.0} | changes
     figures = {name: Figure(value, "published", "a book") for name, value in values.items()}
-    return Device("made-up", "Made up", "no core", "share one core", figures, prices, "", base, times)
+    figure = reference and Figure(reference, "published", "a book")
+    return Device("made-up", "Made up", "no core", "share one core", figures, prices, "", base, figure)
 
 
 def network(*points, basis="published"):
@@ -99,6 +102,15 @@ def test_the_published_number_of_full_a2_amps_fits(name, instances):
     assert int(room / device.cost("nam", A2_FULL).of(64)) == instances
 
 
+def test_the_published_sum_of_a_whole_chain_comes_out_though_its_effects_are_scaled():
+    """dashersw/coyopedal: A2 Full, gate, compressor, modulation, drive, delay, reverb: 91 and 94 % of two cores."""
+    device = devices.load("esp32s3")
+    effects = dict.fromkeys(("gate", "compressor", "chorus", "drive", "delay"), EFFECT)
+    reverb = Level("full", 296, 0, tuple)
+    costs = [device.cost(kind, level) for kind, level in (effects | {"reverb": reverb, "nam": A2_FULL}).items()]
+    assert sum(cost.of(64) for cost in costs) * 48_000 / 64e9 == pytest.approx(0.925, abs=0.04)
+
+
 def test_the_two_row_unit_gives_each_lane_a_core_and_charges_bypassed_blocks():
     unit = devices.load("two-rows")
     assert (unit.lanes, unit.cores_for_lanes, unit["bypassed_share"]) == (OWN_CORES, 2, 1)
@@ -133,10 +145,9 @@ def test_the_cost_of_a_period_is_that_of_so_many_frames_and_the_extra_ones(extra
 
 
 def test_a_kind_goes_before_its_family_and_both_before_the_other_profile():
-    base = made_up({name: (Point(7, "measured", "here", work=20),) for name in FAMILIES})
-    times = Figure(10, "published", "a book")
-    own = made_up({"drive": (Point(1, "published", "a book"),)}, base, times)
-    family = made_up({"effect": (Point(2, "published", "a book", work=20),)}, base, times)
+    base = made_up({name: (Point(7, "measured", "here", work=20),) for name in FAMILIES}, reference=100)
+    own = made_up({"drive": (Point(1, "published", "a book"),)}, base, 1000)
+    family = made_up({"effect": (Point(2, "published", "a book", work=20),)}, base, 1000)
     assert own.cost("drive", EFFECT)[1:] == (1, "published")
     assert family.cost("drive", EFFECT)[1:] == (2, "published")
     assert own.cost("gate", EFFECT)[1:] == (70, "derived")
@@ -144,8 +155,26 @@ def test_a_kind_goes_before_its_family_and_both_before_the_other_profile():
 
 def test_the_jitter_of_a_profile_has_its_p99_over_mean():
     for ratio in (1.0, 1.024, 1.15):
-        sd = made_up({}, p99_over_mean=ratio).jitter_sd
+        sd = made_up({}, p99_over_mean=ratio).jitter_sd(1000.0)
         assert math.exp(2.326 * sd - sd**2 / 2) == pytest.approx(ratio, rel=1e-6)
+
+
+def test_what_a_tail_has_beside_the_load_weighs_more_on_small_loads():
+    device = made_up({}, p99_over_mean=1.1, p99_beside_ns=20_000)
+    assert device.p99_ns(100_000) == pytest.approx(130_000)
+    assert device.mean_ns(130_000) == pytest.approx(100_000)
+    assert device.jitter_sd(50_000) > device.jitter_sd(500_000)
+
+
+def test_what_is_scaled_does_not_depend_on_how_busy_the_machine_was_that_it_is_scaled_from():
+    """All of it took 1.7 times as long there: the same costs here."""
+    costs = []
+    for slowdown in (1.0, 1.7):
+        prices = {name: (Point(7 * slowdown, "measured", "there", work=20),) for name in FAMILIES}
+        base = made_up(prices, reference=1300 * slowdown)
+        costs.append(made_up({}, base, 5833).cost("gate", EFFECT).of(64))
+    assert costs[0] == pytest.approx(costs[1])
+    assert costs[0] == pytest.approx(64 * 7 * 5833 / 1300)
 
 
 def test_a_chain_costs_what_its_levels_cost_and_both_channels_count(tmp_path):
@@ -227,6 +256,14 @@ def test_a_fault_in_a_profile_is_told_by_line_and_path(what, profile, capsys):
     assert (new.strip() or "clock_mhz") in there
 
 
+def test_what_is_scaled_needs_a_reference_here_and_there(profile, tmp_path, capsys):
+    told = chainrt(capsys, "device", "check", profile("reference:", "refer:")).faults
+    assert any("reference: missing; scaled_from needs it: nanoseconds a frame of an A2 Full" in line for line in told)
+    bare = made_up({name: (Point(7, "measured", "here", work=20),) for name in FAMILIES})
+    with pytest.raises(DeviceError, match="scaled_from: zen3 has no reference: nothing can be scaled from it"):
+        reading.read(profile(), lambda name: bare)
+
+
 def test_all_faults_of_a_profile_are_told_at_once(profile, capsys):
     changes = [text for old, new, _ in list(FAULTS.values())[:5] for text in (old, new)]
     assert len(chainrt(capsys, "device", "check", profile(*changes)).faults) >= 5
@@ -269,7 +306,7 @@ def test_device_check_says_what_a_good_profile_is(profile, capsys):
 
 def test_a_machine_is_measured_with_errors_written_and_read_back(tmp_path, capsys, monkeypatch):
     """Short stretches: the figures are rough, their shape is not."""
-    monkeypatch.setattr(measuring, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(probe, "STRETCH_SECONDS", 0.02)
     answer = chainrt(capsys, "device", "new", "--from-this-machine", tmp_path / "mine.yaml", "--rounds", "2")
     assert answer.status == 0, answer.err
     device = devices.read_file(tmp_path / "mine.yaml")
@@ -293,6 +330,53 @@ def test_device_new_needs_to_be_told_from_what(tmp_path, capsys):
     answer = chainrt(capsys, "device", "new", tmp_path / "mine.yaml")
     assert (answer.status, answer.out) == (2, "")
     assert "--from-this-machine" in answer.err
+
+
+def busy(rng, took, periods=400, slowdown=1.0, disturbed=0.0):
+    """(times, wholes) of periods of blocks that take so long: noise, a slower clock, and others that get in between."""
+    times = slowdown * np.asarray(took) * np.exp(rng.normal(0, 0.02, (periods, len(took))))
+    struck = rng.random(times.shape) < disturbed
+    times += np.where(struck, rng.exponential(15_000, times.shape), 0)
+    return times, times.sum(axis=1) + 500
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shares_of_the_reference_come_out_the_same_on_a_busy_machine_and_on_a_quiet_one(seed):
+    """Synthetic timings: the clock at 60 % and three periods in five disturbed change no share by more than 3 %."""
+    rng, took = np.random.default_rng(seed), [600, 2_400, 21_000, 9_000]
+    quiet, quiet_ns = probe.steady(*busy(rng, took), reference=2)
+    loaded, loaded_ns = probe.steady(*busy(rng, took, slowdown=1.66, disturbed=0.2), reference=2)
+    assert quiet == pytest.approx(np.divide(took, 21_000), rel=0.03)
+    assert loaded == pytest.approx(quiet, rel=0.03)
+    assert loaded_ns == pytest.approx(1.66 * quiet_ns, rel=0.03)
+
+
+@given(st.floats(1, 3), st.floats(0, 50_000))
+def test_the_law_of_the_tail_is_found_again(slope, beside_ns):
+    mean = np.linspace(10_000, 400_000, 30)
+    found = measuring.tail_law(np.stack([mean, slope * mean + beside_ns], axis=1))
+    assert found == pytest.approx((slope, beside_ns), rel=1e-6, abs=1e-3)
+
+
+def test_a_tail_never_lies_before_its_mean():
+    mean = np.linspace(10_000, 400_000, 30)
+    assert measuring.tail_law(np.stack([mean, 1.5 * mean - 4_000], axis=1))[1] == 0
+    slope, beside_ns = measuring.tail_law(np.stack([mean, 0.98 * mean + 30_000], axis=1))
+    assert slope == 1
+    assert beside_ns > 0
+
+
+def test_every_kind_of_block_is_on_the_boards_and_a_reference_on_each_that_hears_one_channel(tmp_path):
+    boards = [load_preset(path) for path in probe._write_boards(tmp_path)]
+    kinds = {spec.kind for one in boards for spec in one.chain}
+    assert {"gate", "drive", "cab", "reverb", "nam"} <= kinds
+    for one in boards:
+        ids = [spec.id for spec in one.chain]
+        assert ids.count(probe.REFERENCE) == 1
+        before = one.chain[: ids.index(probe.REFERENCE)]
+        assert all(BLOCKS[spec.kind].channels == 1 or BLOCKS[spec.kind].linked for spec in before)
+        assert ids[0] == probe.OPENER
+        assert len(ids) <= probe.BLOCKS_BESIDE + 2
 
 
 def test_what_a_call_costs_is_told_from_two_periods():

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -335,7 +336,7 @@ def test_the_exit_status_tells_fits_slimmed_or_not(folder, capsys):
 
 def test_the_screen_shows_each_block_what_is_left_and_what_is_only_estimated(folder, capsys):
     out = chainrt(capsys, "fit", "preset.yaml", "--device", "pi4").out
-    for word in ("drive", "nam", "cab", "would still fit:", "estimated (ns_per_period", "left ", "memory "):
+    for word in ("drive", "nam", "cab", "would still fit, % each:", "estimated (ns_per_period", "left ", "memory "):
         assert word in out
     assert "┤" in out
 
@@ -365,6 +366,26 @@ def test_without_and_add_are_answered_and_told_when_they_name_nothing(folder, ca
     wrong = chainrt(capsys, "fit", "preset.yaml", "--device", "pi4", "--add", "rever")
     assert wrong.status == 2
     assert wrong.err.startswith("--add: no block 'rever'; there are ")
+
+
+def test_a_chain_that_is_wider_than_the_terminal_goes_on_in_a_second_row(folder, capsys):
+    answer = chainrt(capsys, "fit", "preset.yaml", "--device", "pi4", "--add", "gate,eq,echo,chorus,phaser,limiter")
+    lines = answer.out.splitlines()
+    rows = [line for line in lines if "┤" in line and "├" in line]
+    assert len(rows) > 1
+    assert max(map(len, rows)) <= 80
+    for kind in ("gate", "eq", "echo", "chorus", "phaser", "limiter"):
+        assert any(f" {kind} " in row for row in rows), kind
+
+
+def test_what_would_still_fit_is_told_with_its_price_the_dearest_first(folder, capsys):
+    answer = chainrt(capsys, "fit", "preset.yaml", "--device", "pi4", "--json")
+    could = [one for one in json.loads(answer.out)["could_add"] if not one["changes"]]
+    told = chainrt(capsys, "fit", "preset.yaml", "--device", "pi4").out
+    line = " ".join(told[told.index("would still fit, % each: ") :].replace("\N{NO-BREAK SPACE}", " ").split())
+    prices = [float(price) for price in re.findall(r" (\d+\.\d)(?:,|$| with)", line)]
+    assert prices == sorted(prices, reverse=True)
+    assert len(prices) == len(could)
 
 
 def test_devices_are_compared_side_by_side(folder, capsys):

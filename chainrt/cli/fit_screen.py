@@ -11,6 +11,7 @@ from ..scheduler.paths import Lanes, Path
 from . import show
 
 BAR = 28  # characters that stand for a whole deadline
+MOST_NAMED = 6  # additions, where devices are compared
 BOX = 11  # characters inside a block's frame
 COLOURS = {"yes": "green", "slimmed": "yellow", "no": "red"}
 VERDICTS = {"yes": "fits", "slimmed": "fits slimmed", "no": "does not fit"}
@@ -67,8 +68,8 @@ def print_comparison(out: Console, name: str, benches: Sequence[Bench], fits: Se
         if fit.fits == NO:
             _print_advice(out, bench, fit, f"{bench.device.name}: ")
         else:
-            could = ", ".join(one["kind"] for one in answer["could_add"] if not one["changes"])
-            out.print(f"{bench.device.name}: would still fit: {could or 'nothing'}")
+            could = _priced(answer["could_add"], MOST_NAMED) or "nothing"
+            out.print(f"{bench.device.name}: would still fit, % each: {could}")
         _print_sureness(out, bench)
 
 
@@ -110,12 +111,24 @@ def _print_verdict(out: Console, bench: Bench, fit: Fit) -> None:
 
 
 def _print_room(out: Console, could_add: Sequence[dict]) -> None:
-    free = [one["kind"] for one in could_add if not one["changes"]]
-    out.print(f"would still fit: {', '.join(free) or 'nothing without a change'}")
+    out.print(f"would still fit, % each: {_priced(could_add) or 'nothing without a change'}")
     for one in could_add:
         if one["changes"]:
             falls = ", ".join(f"{change['id']} falls to {change['to']}" for change in one["changes"])
             out.print(f"with {_article(one['kind'])}: {falls}")
+
+
+def _priced(could_add: Sequence[dict], most: int | None = None) -> str:
+    """What can be added without a change, the dearest first, with its share of the deadline in percent."""
+    free = sorted((one for one in could_add if not one["changes"]), key=lambda one: -one["load"])
+    shown = [_what(one) + f"\N{NO-BREAK SPACE}{100 * one['load']:.1f}" for one in free[:most]]
+    cheaper = [f"and {len(free) - most} cheaper ones"] if most and len(free) > most else []
+    return ", ".join(shown + cheaper)
+
+
+def _what(addition: dict) -> str:
+    """An A2 amp is told with the size that fits."""
+    return f"A2\N{NO-BREAK SPACE}{addition['level']}" if addition["kind"] == "nam" else addition["kind"]
 
 
 def _print_advice(out: Console, bench: Bench, fit: Fit, before: str = "") -> None:
@@ -149,12 +162,25 @@ def _bar(share: float, budget: float | None = None) -> str:
 
 
 def _print_chain(out: Console, bench: Bench, fit: Fit) -> None:
-    """The chain as boxes, lanes below each other; left out where the terminal is too narrow."""
-    lines = _row(bench.path, bench, fit)
-    if lines and len(lines[0]) <= max(out.width, 60):
-        for line in lines:
+    """The chain as boxes, lanes below each other, in as many rows as it needs; left out if a split is too wide."""
+    rows = _folded(bench.path, bench, fit, max(out.width, 60))
+    if any(len(row[0]) > max(out.width, 60) for row in rows):
+        return
+    for row in rows:
+        for line in row:
             out.print(line.rstrip())
+    if rows:
         out.print()
+
+
+def _folded(path: Path, bench: Bench, fit: Fit, width: int) -> list[list[str]]:
+    """A path as rows, each as wide as it may be."""
+    rows, begin = [], 0
+    for end in range(1, len(path) + 1):
+        if end > begin + 1 and len(_row(path[begin:end], bench, fit)[0]) > width:
+            rows.append(_row(path[begin : end - 1], bench, fit))
+            begin = end - 1
+    return [*rows, _row(path[begin:], bench, fit)] if path else rows
 
 
 def _row(path: Path, bench: Bench, fit: Fit) -> list[str]:

@@ -1,22 +1,22 @@
-"""This machine as a device profile, by playing on it: every kind of block, in one chain, in real time.
+"""This machine as a device profile, by playing on it: every kind of block, in real time, on boards of a usual size.
 
-A chain of all effects and a neural amp plays against the clock, with the amp at each of its sizes in turn, at two
-periods. So costs are what they are in a chain: caches are cold, the processor has slept in between.
+So costs are what they are in a chain: caches are cold, the processor has slept in between. probe.py plays; here it is
+added up.
 
 Rules kept here:
-* A cost is a median of periods: what others do on the machine is not the block's. How much that adds on the average
-  is a figure of its own, `mean_over_median`. ROUNDS stretches give as many medians; the middle one counts, and half the
-  distance between their quarter points, as a share, is the error.
+* A cost is a mean. It is found from medians, since a mean of a few periods is the machine's and not the block's: the
+  middle one of the medians of all stretches, times one factor for all blocks, with which the parts of the boards add
+  up to what the boards took. Half the distance between the quarter points of the medians, as a share, is the error.
 * What a call costs is told from two periods: c(n) = a * (n + extra).
-* The amp is made up on the spot: the layers of an official A2 with random weights, at several widths. Costs of a
-  network depend on its shape and not on what it has learned.
+* The 99th percentile of a period is a straight line over its mean, through what boards and parts of boards took.
+* A profile *to scale from* (`paced` false) has no pauses, and costs in terms of the reference (probe.steady). What is
+  scaled from it depends on these shares alone, so it comes out the same on a busy machine.
 """
 
 import os
 import platform
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,24 +24,19 @@ import llvmlite.binding as llvm
 import numpy as np
 import psutil
 
-from .. import typical
-from ..block import BLOCKS, FAMILIES
-from ..chain import Chain, plan_blocks
+from ..block import FAMILIES
 from ..compiled.native import cache_folder, cache_root
-from ..machine import ask_for_priority
-from ..performance import Performance
-from ..preset import load as load_preset
-from ..riff import riff
+from .probe import RATE_HZ, STRETCH_SECONDS, Probe, Work
 from .profile import ONE_CORE, Device, Figure, Point
 from .reading import read, write
 
-RATE_HZ = 48_000
 FRAMES, FEW_FRAMES = 64, 16
-ROUNDS = 6
-ROUND_SECONDS = 0.5
+ROUNDS = 4
 USABLE_SHARE = 0.7
-IR_TAPS = (512, 2048)
-A2_CHANNELS = (2, 3, 4, 6, 8)  # official are 3 (Lite) and 8 (Full)
+A2_FULL_WORK = 11_776  # multiply-adds a frame of the reference
+ENGINE_RATIO = 4.4
+"""How much longer the field's reference engine takes for an A2 Full than chainrt, at 64 frames: bench/RESULTS.md,
+Networks, fastest rounds on one machine, 1,282 over 293 ns."""
 
 
 def this_machine(tell: Callable[[int, int, str], None] | None = None) -> Device:
@@ -60,79 +55,115 @@ def measure(
     rounds: int = ROUNDS,
     paced: bool = True,
 ) -> Device:
-    """Play for about `rounds` x 5 seconds and tell what it cost. tell(done, total, what) hears of progress.
+    """Play for about `rounds` x 11 seconds and tell what it cost. tell(done, total, what) hears of progress.
 
     Without `paced` the periods follow each other at once, so what waking up costs is left out: to scale from.
     """
     with tempfile.TemporaryDirectory() as folder:
-        long, short = (_Probe(Path(folder), frames, tell) for frames in (FRAMES, FEW_FRAMES))
-        total = rounds * (len(long) + len(short))
+        measurement = Measurement(Path(folder), tell)
+        total = rounds * len(measurement)
         done = 0
         for _ in range(rounds):
-            for probe in (long, short):
-                for _ in probe.play_each_level(paced):
-                    done += 1
-                    if tell:
-                        tell(done, total, "playing")
-    pace = "" if paced else ", without pauses"
-    source = (
-        f"played on {platform.node() or 'this machine'} ({_processor()}), {rounds} x {ROUND_SECONDS} s a level{pace}"
-    )
-    costs = _costs(long, short, source)
-    beside, beside_error = long.beside()
-
-    def measured(value: float, error: float | None = None) -> Figure:
-        return Figure(value, "measured", source, error)
-
-    def told(value: float, said: str) -> Figure:
-        return Figure(value, "published", said)
-
-    figures = {
-        "clock_mhz": told(_clock_mhz(), "what the system says"),
-        "cores": told(os.cpu_count() or 1, "what the system says"),
-        "period_frames": Figure(FRAMES, "measured", source),
-        "rate_hz": Figure(RATE_HZ, "measured", source),
-        "usable_share": Figure(USABLE_SHARE, "estimated", "chainrt's own default budget"),
-        "ns_per_period": measured(beside, beside_error),
-        "extra_frames_per_call": Figure(
-            float(np.median([points[0].extra_frames for points in costs.values()])),
-            "measured",
-            "the median of the costs below",
-        ),
-        "mean_over_median": measured(*long.mean_over_median()),
-        "p99_over_mean": measured(*long.p99_over_mean()),
-        "ram_bytes": told(psutil.virtual_memory().total, "what the system says"),
-        "bypassed_share": Figure(0.0, "measured", "blocks with enabled: false are not played at all"),
-        "handover_ns": Figure(0.0, "measured", "lanes share one core"),
-    }
-    return Device(name, _processor(), llvm.get_host_cpu_name(), ONE_CORE, figures, costs)
+            for _ in measurement.play_round(paced):
+                done += 1
+                if tell:
+                    tell(done, total, "playing")
+    return measurement.device(name, paced)
 
 
-def _costs(long: "_Probe", short: "_Probe", source: str) -> dict[str, tuple[Point, ...]]:
-    def point(index: int, level: int, work: float | None) -> Point:
-        (many_ns, error), (few_ns, _) = long.cost_ns(index, level), short.cost_ns(index, level)
-        return Point(many_ns / FRAMES, "measured", source, error, work, _extra_frames(many_ns, few_ns))
+class Measurement:
+    """What is known of this machine so far."""
 
-    families: dict[str, dict[float, Point]] = {family: {} for family in FAMILIES}
-    kinds: dict[str, dict[float, Point]] = {}
-    for index, block in enumerate(long.chain.blocks):
-        for number, level in enumerate(block.levels):
-            made = point(index, number, level.work)
-            families[level.family][level.work] = made
-            if level.family != "network":
-                kinds.setdefault(block.spec.kind, {})[level.work] = made
-    found = {kind: _rising(points) for kind, points in kinds.items()}
-    found = {kind: points if len(points) > 1 else (replace(points[0], work=None),) for kind, points in found.items()}
-    effects = families.pop("effect")
-    work, value, extra = (
-        float(np.mean([getattr(one, name) for one in effects.values()])) for name in ("work", "value", "extra_frames")
-    )
-    found["effect"] = (Point(value, "measured", f"mean of all effects; {source}", None, work, extra),)
-    return found | {family: _rising(points) for family, points in families.items()}
+    def __init__(self, folder: Path, tell: Callable[[int, int, str], None] | None = None):
+        self._long, self._short = (Probe(folder, frames, tell) for frames in (FRAMES, FEW_FRAMES))
+        self._rounds = 0
+
+    def __len__(self) -> int:
+        """Stretches a round."""
+        return len(self._long) + len(self._short)
+
+    def play_round(self, paced: bool = True) -> Iterator[None]:
+        """Play all boards at all levels at both periods; gives a sign after each stretch, when others may play."""
+        for probe in (self._long, self._short):
+            yield from probe.play_round(paced)
+        self._rounds += 1
+
+    def device(self, name: str, paced: bool = True) -> Device:
+        """The profile after the rounds so far."""
+        pace = "" if paced else ", without pauses"
+        source = (
+            f"played on {platform.node() or 'this machine'} ({_processor()}),"
+            f" {self._rounds} x {STRETCH_SECONDS} s a level{pace}"
+        )
+        mean = self._long.mean_over_medians() if paced else 1.0
+        costs = self._costs(source, mean, paced)
+        beside, beside_error = _middle(self._long.beside())
+        slope, beside_tail = tail_law(self._long.tails())
+
+        def measured(value: float, error: float | None = None) -> Figure:
+            return Figure(value, "measured", source, error)
+
+        def told(value: float, said: str) -> Figure:
+            return Figure(value, "published", said)
+
+        extra = float(np.median([points[0].extra_frames for points in costs.values()]))
+        figures = {
+            "clock_mhz": told(_clock_mhz(), "what the system says"),
+            "cores": told(os.cpu_count() or 1, "what the system says"),
+            "period_frames": measured(FRAMES),
+            "rate_hz": measured(RATE_HZ),
+            "usable_share": Figure(USABLE_SHARE, "estimated", "chainrt's own default budget"),
+            "ns_per_period": measured(mean * beside, beside_error),
+            "extra_frames_per_call": Figure(extra, "measured", "the median of the costs below"),
+            "p99_over_mean": measured(slope),
+            "p99_beside_ns": measured(beside_tail),
+            "ram_bytes": told(psutil.virtual_memory().total, "what the system says"),
+            "bypassed_share": Figure(0.0, "measured", "blocks with enabled: false are not played at all"),
+            "handover_ns": Figure(0.0, "measured", "lanes share one core"),
+        }
+        full = next(point for point in costs["network"] if point.work == A2_FULL_WORK)
+        said = f"A2 Full here, times {ENGINE_RATIO}: what the reference engine took on one machine (bench/RESULTS.md)"
+        reference = Figure(ENGINE_RATIO * full.value, "derived", said)
+        return Device(name, _processor(), llvm.get_host_cpu_name(), ONE_CORE, figures, costs, reference=reference)
+
+    def _costs(self, source: str, mean: float, paced: bool) -> dict[str, tuple[Point, ...]]:
+        probes = self._long, self._short
+        long, short = (probe.costs() if paced else probe.costs_by_reference() for probe in probes)
+
+        def point(work: Work) -> Point:
+            (many_ns, error), (few_ns, _) = _middle(long[work]), _middle(short[work])
+            extra = _extra_frames(many_ns, few_ns)
+            return Point(mean * many_ns / FRAMES, "measured", source, error, work.work, extra)
+
+        points = {work: point(work) for work in sorted(long)}
+        found: dict[str, list[Point]] = {}
+        families: dict[str, dict[float, Point]] = {family: {} for family in FAMILIES}
+        for work, made in points.items():
+            families[work.family][work.work] = made
+            if work.family != "network":
+                found.setdefault(work.kind, []).append(made)
+        kinds = {kind: tuple(made) if len(made) > 1 else (replace(made[0], work=None),) for kind, made in found.items()}
+        effects = [made for work, made in points.items() if work.family == "effect"]
+        work, value, extra = (
+            float(np.mean([getattr(one, name) for one in effects])) for name in ("work", "value", "extra_frames")
+        )
+        kinds["effect"] = (Point(value, "measured", f"mean of all effects; {source}", None, work, extra),)
+        others = [family for family in FAMILIES if family != "effect"]
+        return kinds | {family: tuple(families[family][work] for work in sorted(families[family])) for family in others}
 
 
-def _rising(points: dict[float, Point]) -> tuple[Point, ...]:
-    return tuple(points[work] for work in sorted(points))
+def tail_law(tails: np.ndarray) -> tuple[float, float]:
+    """(slope, ns) of p99 = slope * mean + ns, from (mean, 99th percentile) of chains; relative errors are least.
+
+    The slope is not below 1, and the rest not below 0: a tail is never before its mean.
+    """
+    mean, p99 = tails.T
+    slope, beside = np.polyfit(mean, p99, 1, w=1 / mean)
+    if beside < 0:
+        return max(1.0, float(np.mean(p99 / mean))), 0.0
+    if slope < 1:
+        return 1.0, max(0.0, float(np.average(p99 - mean, weights=1 / mean**2)))
+    return float(slope), float(beside)
 
 
 def _extra_frames(many_ns: float, few_ns: float) -> float:
@@ -143,98 +174,10 @@ def _extra_frames(many_ns: float, few_ns: float) -> float:
     return min(max(0.0, (FRAMES * ratio - FEW_FRAMES) / (1 - ratio)), float(FRAMES))
 
 
-class _Probe:
-    """The chain that plays, at one period, and what its blocks cost in each round."""
-
-    def __init__(self, folder: Path, frames: int, tell):
-        board = load_preset(_write_board(folder))
-        compiling = tell and (lambda done, total, label: tell(done, total, f"compiling {label}"))
-        self.chain = Chain(board, RATE_HZ, frames, compiling, plan_blocks(board, RATE_HZ))
-        self._levels = max(len(block.levels) for block in self.chain.blocks)
-        self._guitar = riff(RATE_HZ)
-        self._medians: dict[tuple[int, int], list[float]] = {}
-        self._beside: list[float] = []
-        self._mean_over_median: list[float] = []
-        self._p99_over_mean: list[float] = []
-
-    def __len__(self) -> int:
-        return self._levels
-
-    def play_each_level(self, paced: bool) -> Iterator[None]:
-        """Play a stretch with all blocks at their smallest level, one at the next, and so on."""
-        for level in range(self._levels):
-            picked = [min(level, len(block.levels) - 1) for block in self.chain.blocks]
-            self.chain.set_levels(picked)
-            self._play(picked, paced)
-            yield
-
-    def _play(self, picked: list[int], paced: bool) -> None:
-        chain = self.chain
-        periods = min(len(chain.ring), round(ROUND_SECONDS * chain.rate / chain.frames))
-        chain.rewind()
-        performance = Performance(chain, self._guitar)
-
-        def play() -> None:
-            ask_for_priority()
-            (performance.play_paced if paced else performance.play)(periods)
-
-        audio = threading.Thread(target=play, name="audio")
-        audio.start()
-        audio.join()
-        spent = chain.ring["spent_ns"][:periods].astype(float)
-        blocks = chain.spent["measured_ns"][:periods, : len(chain.blocks)]
-        medians = np.median(blocks, axis=0)
-        for index, level in enumerate(picked):
-            self._medians.setdefault((index, level), []).append(float(medians[index]))
-        self._beside.append(float(np.median(spent - blocks.sum(axis=1))))
-        self._mean_over_median.append(float(spent.mean() / np.median(spent)))
-        self._p99_over_mean.append(float(np.quantile(spent, 0.99) / spent.mean()))
-
-    def cost_ns(self, index: int, level: int) -> tuple[float, float]:
-        """(nanoseconds a call, error as a share) of one level of a block."""
-        return _middle(self._medians[index, level])
-
-    def beside(self) -> tuple[float, float]:
-        """(nanoseconds of a period beside its blocks, error)."""
-        return _middle(self._beside)
-
-    def mean_over_median(self) -> tuple[float, float]:
-        """(mean of a period's time over its median, error)."""
-        return _ratio(self._mean_over_median)
-
-    def p99_over_mean(self) -> tuple[float, float]:
-        """(99th percentile of a period's time over its mean, error)."""
-        return _ratio(self._p99_over_mean)
-
-
-def _ratio(values: list[float]) -> tuple[float, float]:
-    value, error = _middle(values)
-    return max(1.0, value), error
-
-
-def _middle(values: list[float]) -> tuple[float, float]:
+def _middle(values: Sequence[float]) -> tuple[float, float]:
     """(median, half the distance between the quarter points as a share of it)."""
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     return float(middle), float((high - low) / 2 / middle) if middle else 0.0
-
-
-# -- what is played -------------------------------------------------------------------------------------------------
-
-
-def _write_board(folder: Path) -> Path:
-    """A preset of every kind of block, with the files they need, in this folder; its path."""
-    lines = ["version: 1", "name: probe", "chain:"]
-    is_stereo = {kind: block.channels == 2 and not block.linked for kind, block in BLOCKS.items()}
-    for kind in sorted(BLOCKS, key=lambda kind: (is_stereo[kind], kind)):  # so that the others hear one channel
-        declared = BLOCKS[kind]
-        for taps in IR_TAPS if any(file.name == "ir" for file in declared.files) else IR_TAPS[:1]:
-            files = typical.files(folder, declared, RATE_HZ, taps, A2_CHANNELS)
-            if files is not None:
-                settings = [f"id: {kind}{taps}", *(f"{name}: {path.name}" for name, path in files.items())]
-                lines.append(f"  - {kind}: {{{', '.join(settings)}}}")
-    path = folder / "probe.yaml"
-    path.write_text("\n".join(lines) + "\n", "utf-8")
-    return path
 
 
 # -- what the machine is --------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ Rules kept here:
   c(n) = a * (n + extra): a call costs as much as `extra` frames more. So small periods are dear, as measured anywhere.
 * Costs are given for kinds of blocks (gate), and for families of arithmetic (network) as points over multiply-adds,
   joined by straight lines. A kind goes before its family. What a profile does not list is scaled from another one
-  (`scaled_from`), by one factor: its basis is then derived at best.
+  (`scaled_from`), by one factor: how much longer an A2 Full takes here, in one and the same engine (`reference`). Its
+  basis is then derived at best.
 * Lanes of a split either share one core (the time of a period is the sum of all blocks), or each has a core of its
   own, in turn (the time of a split is that of its busiest core, plus a handover).
 """
@@ -70,8 +71,8 @@ class Device:
     """What blocks cost, by their kind or family: `costs` in the YAML."""
     note: str = ""
     scaled_from: "Device | None" = None
-    times: Figure | None = None
-    """How much longer everything takes here than on `scaled_from`."""
+    reference: Figure | None = None
+    """What an A2 Full takes here in the field's reference engine, nanoseconds a frame."""
     file: str = field(default="", compare=False)
 
     def __getitem__(self, figure: str) -> float:
@@ -82,10 +83,23 @@ class Device:
         """How many cores the lanes of a split are dealt out to."""
         return int(self["cores"]) if self.lanes == OWN_CORES else 1
 
+    def p99_ns(self, mean_ns: float) -> float:
+        """The 99th percentile of the time of a period that takes so long in the mean."""
+        return self["p99_over_mean"] * mean_ns + self["p99_beside_ns"]
+
+    def mean_ns(self, p99_ns: float) -> float:
+        """The mean of a period whose 99th percentile is this."""
+        return (p99_ns - self["p99_beside_ns"]) / self["p99_over_mean"]
+
+    def jitter_sd(self, mean_ns: float) -> float:
+        """Standard deviation of the logarithm of the lognormal factor that gives a period of this mean its p99."""
+        ratio = self.p99_ns(mean_ns) / mean_ns
+        return max(0.0, NORMAL_P99 - sqrt(max(0.0, NORMAL_P99**2 - 2 * log(ratio))))
+
     @property
-    def jitter_sd(self) -> float:
-        """Standard deviation of the logarithm of a lognormal jitter with this profile's p99 over mean."""
-        return max(0.0, NORMAL_P99 - sqrt(max(0.0, NORMAL_P99**2 - 2 * log(self["p99_over_mean"]))))
+    def times(self) -> float:
+        """How much longer everything takes here than on `scaled_from`."""
+        return self.reference.value / self.scaled_from.reference.value
 
     @property
     def weakest_basis(self) -> str:
@@ -97,8 +111,8 @@ class Device:
         found: dict[str, list[str]] = {}
         named = [(name, figure.basis) for name, figure in self.figures.items()]
         named += [(f"cost of {name}", least_sure(one.basis for one in points)) for name, points in self.prices.items()]
-        if self.times:
-            named.append(("cost of what is not listed", least_sure((self.times.basis, "derived"))))
+        if self.scaled_from:
+            named.append(("cost of what is not listed", least_sure((self.reference.basis, "derived"))))
         for name, basis in named:
             found.setdefault(basis, []).append(name)
         return {basis: found[basis] for basis in BASES if basis in found}
@@ -107,8 +121,8 @@ class Device:
         yield from self.figures.values()
         for points in self.prices.values():
             yield from points
-        if self.times:
-            yield self.times
+        if self.reference:
+            yield self.reference
 
     def cost(self, kind: str, level: Level) -> Cost:
         """What one channel of a block of this kind costs at this level (of a stereo block: both)."""
@@ -117,9 +131,9 @@ class Device:
             return self._cost(points, level.work)
         call_ns, frame_ns, basis = self.scaled_from.cost(kind, level)
         return Cost(
-            self.times.value * call_ns,
-            self.times.value * frame_ns,
-            least_sure((basis, self.times.basis, "derived")),
+            self.times * call_ns,
+            self.times * frame_ns,
+            least_sure((basis, self.reference.basis, "derived")),
         )
 
     def _cost(self, points: tuple[Point, ...], work: float) -> Cost:

@@ -12,8 +12,8 @@
         - {work: 11776, value: 5833, basis: derived, source: ...}
       gate: {value: 30, extra_frames: 3, basis: measured, source: ..., error: 0.04}
       cab: [...]                     # points, too, where a block has levels
-    scaled_from: zen3                # another profile, for all that `costs` does not list, ...
-    times: {value: 7, basis: ..., source: ...}   # ... and how much longer it takes here
+    reference: {value: 5833, basis: ..., source: ...}  # ns a frame of A2 Full in the field's reference engine
+    scaled_from: zen3                # another profile with a reference, for all that `costs` does not list
 
 docs/devices.md explains each figure to a maker.
 """
@@ -50,23 +50,23 @@ FIGURES = {
     "usable_share": Range(0.01, 1, "share of a deadline that may be used"),
     "ns_per_period": Range(0, 1e7, "work of a period beside its blocks, ns"),
     "extra_frames_per_call": Range(0, 10_000, "a call costs as much as so many frames more"),
-    "mean_over_median": Range(1, 10, "mean of a period's time over its median, where costs are medians"),
     "p99_over_mean": Range(1, 10, "99th percentile of a period's time over its mean"),
+    "p99_beside_ns": Range(0, 1e7, "what the 99th percentile has beside that, whatever the mean, ns"),
     "ram_bytes": Range(1024, 1e13, "memory for state and weights, bytes"),
     "slow_ram_bytes": Range(0, 1e13, "further memory, too slow for networks but not for delay lines, bytes"),
     "bypassed_share": Range(0, 1, "share of its cost that a bypassed block still costs"),
     "handover_ns": Range(0, 1e7, "handing a lane to another core and taking it back, ns"),
 }
 OPTIONAL = {
-    "mean_over_median": Figure(1.0, "derived", "costs are means"),
+    "p99_beside_ns": Figure(0.0, "derived", "jitter is a share of the load"),
     "slow_ram_bytes": Figure(0.0, "derived", "all memory is one"),
 }
 COST = Range(0, 1e9, "nanoseconds a frame")
 WORK = Range(1, 1e12, "multiply-adds a frame")
 EXTRA = FIGURES["extra_frames_per_call"]
-TIMES = Range(0.001, 1e6, "how much longer everything takes")
+REFERENCE = Range(1, 1e9, "nanoseconds a frame of an A2 Full in the field's reference engine")
 ERROR = Range(0, 10, "how far off a figure may be, as a share of it")
-KEYS = ("version", "name", "title", "core", "lanes", "note", "figures", "costs", "scaled_from", "times")
+KEYS = ("version", "name", "title", "core", "lanes", "note", "figures", "costs", "scaled_from", "reference")
 NEEDED = ("version", "name", "title", "core", "lanes", "figures", "costs")
 FIGURE_KEYS = ("value", "basis", "source", "error")
 
@@ -109,7 +109,7 @@ class _Reader(Reader):
             prices=costs,
             note=self.text(found.get("note"), "note") or "",
             scaled_from=base,
-            times=self.figure(found["times"], "times", TIMES) if "times" in found else None,
+            reference=self.figure(found["reference"], "reference", REFERENCE) if "reference" in found else None,
             file=self.source,
         )
 
@@ -119,17 +119,19 @@ class _Reader(Reader):
             for family in FAMILIES:
                 if "costs" in found and family not in costs:
                     self.fault(found["costs"], f"costs.{family}", "missing, and there is no scaled_from")
-            if "times" in found:
-                self.fault(found["times"], "times", "means nothing without scaled_from")
             return None
-        if "times" not in found:
-            self.fault(root, "times", "missing; scaled_from needs it")
+        if "reference" not in found:
+            self.fault(root, "reference", f"missing; scaled_from needs it: {REFERENCE.help}")
         name = self.text(found["scaled_from"], "scaled_from")
         try:
-            return find(name) if name else None
+            base = find(name) if name else None
         except DeviceError as error:
             self.fault(found["scaled_from"], "scaled_from", error.faults[0].message)
             return None
+        if base and base.reference is None:
+            self.fault(found["scaled_from"], "scaled_from", f"{name} has no reference: nothing can be scaled from it")
+            return None
+        return base
 
     def figures(self, root: Node, node: Node | None) -> dict[str, Figure]:
         found = self.mapping(node, "figures", FIGURES)
@@ -220,8 +222,10 @@ def write(device: Device) -> str:
             for name, points in device.prices.items()
         },
     }
+    if device.reference:
+        document["reference"] = _plain(device.reference)
     if device.scaled_from:
-        document |= {"scaled_from": device.scaled_from.name, "times": _plain(device.times)}
+        document["scaled_from"] = device.scaled_from.name
     return yaml.safe_dump(document, sort_keys=False, width=1000, allow_unicode=True, default_flow_style=None)
 
 
