@@ -179,6 +179,25 @@ def read_chunk(tape, at, delay, out, frames):
         out[i] = (oldest * past[i] + old * past[i + 1]) + (new * past[i + 2] + newest * past[i + 3])
 
 
+@fused
+def read_swinging(tape, at, delay, swing, sign, nearest, out, frames):
+    """As `read_chunk`, where the delay is `delay` + sign * swing[i] frames, but at least `nearest`.
+
+    The swing is float32, so the whole frames of a long delay are kept apart from it.
+    """
+    last, whole = len(tape) - GUARD - 1, int(delay)
+    start, least = np.float32(delay - whole), np.float32(nearest - whole)
+    one, two, half, sixth = np.float32(1.0), np.float32(2.0), np.float32(0.5), np.float32(1.0 / 6.0)
+    for i in range(frames):
+        place = max(start + sign * swing[i], least)
+        steps = np.floor(place)
+        d = place - steps
+        j = (at + i - whole - 2 - int(steps)) & last
+        outer, inner = sixth * d * (d - one), half * (d + one) * (d - two)
+        oldest, old, new, newest = tape[j], tape[j + 1], tape[j + 2], tape[j + 3]
+        out[i] = outer * ((d + one) * oldest - (d - two) * newest) + inner * ((d - one) * new - d * old)
+
+
 @njit(error_model="numpy")
 def decibels(x):
     """20 log10(x) to 1e-4 dB, for float32 x above 1e-37, without a branch or a call: loops over it become vectors.
