@@ -119,6 +119,22 @@ def louder(now, goal, glide):
     return now + min(glide * (goal - now), 0.01 * now)
 
 
+@inline
+def louder_chunk(now, goal, glide, out, frames):
+    """What `louder` makes of a gain in each of the next frames, to out[0:frames]. Returns the last of them.
+
+    A gain within 1e-7 of its goal is as good as there.
+    """
+    if abs(now - goal) <= 1e-7 * goal:
+        for i in range(frames):
+            out[i] = goal
+        return goal
+    for i in range(frames):
+        now = louder(now, goal, glide)
+        out[i] = now
+    return now
+
+
 @njit(error_model="numpy")
 def sine(cycles):
     """sin(2 pi cycles) to 1e-6 for any number of cycles, without a branch or a call, so loops over it become vectors.
@@ -183,16 +199,15 @@ def read_chunk(tape, at, delay, out, frames):
 def read_swinging(tape, at, delay, swing, sign, nearest, out, frames):
     """As `read_chunk`, where the delay is `delay` + sign * swing[i] frames, but at least `nearest`.
 
-    The swing is float32, so the whole frames of a long delay are kept apart from it.
+    Places are float64: in float32, a delay of 500 frames would be rounded to 3e-5 of a frame, which is a noise.
     """
-    last, whole = len(tape) - GUARD - 1, int(delay)
-    start, least = np.float32(delay - whole), np.float32(nearest - whole)
+    last = len(tape) - GUARD - 1
     one, two, half, sixth = np.float32(1.0), np.float32(2.0), np.float32(0.5), np.float32(1.0 / 6.0)
     for i in range(frames):
-        place = max(start + sign * swing[i], least)
-        steps = np.floor(place)
-        d = place - steps
-        j = (at + i - whole - 2 - int(steps)) & last
+        place = max(delay + sign * swing[i], nearest)
+        whole = int(place)
+        d = np.float32(place - whole)
+        j = (at + i - whole - 2) & last
         outer, inner = sixth * d * (d - one), half * (d + one) * (d - two)
         oldest, old, new, newest = tape[j], tape[j + 1], tape[j + 2], tape[j + 3]
         out[i] = outer * ((d + one) * oldest - (d - two) * newest) + inner * ((d - one) * new - d * old)

@@ -45,7 +45,7 @@ GLIDE_MS = 50.0  # a turned knob bends the pitch on its way; slowly, that is not
         ("depth", "f8"),  # frames, at the last frame
         ("delay", "f8"),  # frames, at the last frame
         ("mix", "f8"),  # 0..1 at the last frame
-        ("swing", "f4", (2, CHUNK)),  # frames by which each side's delay differs from that at the last frame
+        ("swing", "f8", (2, CHUNK)),  # frames by which each side's delay differs from that at the last frame
         ("wet", "f4", (2, CHUNK)),  # what the two heads read
     ],
     channels=2,
@@ -61,22 +61,22 @@ def chorus(p, s, left, right, n):
     mix_goal, apart_goal, step = p.mix / 100.0, p.width / 200.0, p.speed / p.rate
     apart, depth, delay, mix, cycles = s.apart, s.depth, glide_from(s.delay, delay_goal), s.mix, s.cycles
     glide, swing_left, swing_right, wet_left, wet_right = p.glide, s.swing[0], s.swing[1], s.wet[0], s.wet[1]
-    nearest, ahead, done = max(NEAREST_MS * frames_a_ms, 1.0), np.float32(1.0), 0
+    nearest, done = max(NEAREST_MS * frames_a_ms, 1.0), 0
     while done < n:
         head = s.head
         frames = min(min(n - done, CHUNK), TAPE_FRAMES - head)
         record_left, record_right = s.tape[0, head:], s.tape[1, head:]
-        longer, further = np.float32(delay_goal - delay), apart_goal - apart
+        longer, deeper, further = delay_goal - delay, depth_goal - depth, apart_goal - apart
         for i in range(frames):
             record_left[i], record_right[i] = left[done + i], right[done + i]
         for i in range(frames):
-            angle, reach = cycles + i * step, on_its_way(depth, depth_goal, glide[i])
-            swing_left[i] = longer * glide[i] + reach * np.float32(sine(angle))
-            swing_right[i] = longer * glide[i] + reach * np.float32(sine(angle + apart + further * glide[i]))
+            angle, reach = cycles + i * step, depth + deeper * glide[i]
+            swing_left[i] = longer * glide[i] + reach * sine(angle)
+            swing_right[i] = longer * glide[i] + reach * sine(angle + apart + further * glide[i])
         guard(s.tape[0], head, frames)
         guard(s.tape[1], head, frames)
-        read_swinging(s.tape[0], head, delay, swing_left, ahead, nearest, wet_left, frames)
-        read_swinging(s.tape[1], head, delay, swing_right, ahead, nearest, wet_right, frames)
+        read_swinging(s.tape[0], head, delay, swing_left, 1.0, nearest, wet_left, frames)
+        read_swinging(s.tape[1], head, delay, swing_right, 1.0, nearest, wet_right, frames)
         for i in range(frames):
             share = on_its_way(mix, mix_goal, glide[i])
             left[done + i] += share * (wet_left[i] - left[done + i])

@@ -42,8 +42,8 @@ def read_both(s, delay, is_still, out, frames):
         read_chunk(s.tape[0], s.head, delay, out[0], frames)
         read_chunk(s.tape[1], s.head, delay, out[1], frames)
     else:
-        read_swinging(s.tape[0], s.head, delay, s.swing, np.float32(1.0), NEAREST, out[0], frames)
-        read_swinging(s.tape[1], s.head, delay, s.swing, np.float32(-1.0), NEAREST, out[1], frames)
+        read_swinging(s.tape[0], s.head, delay, s.swing, 1.0, NEAREST, out[0], frames)
+        read_swinging(s.tape[1], s.head, delay, s.swing, -1.0, NEAREST, out[1], frames)
 
 
 @fused
@@ -84,7 +84,7 @@ def filter_line(p, s, side, tone_pole, bass_pole, tone_way, bass_way, frames):
         ("bass", "f8", (2,)),  # memory of the high-pass of each line
         ("tone_pole", "f8"),  # coefficients of the two at the last frame
         ("bass_pole", "f8"),
-        ("swing", "f4", (CHUNK,)),  # frames by which the lines are longer and shorter
+        ("swing", "f8", (CHUNK,)),  # frames by which the lines are longer and shorter
         ("repeat", "f4", (2, CHUNK)),  # what comes off the tapes, and through the filters
         ("next_repeat", "f4", (2, CHUNK)),  # the same of the head that is faded in
     ],
@@ -116,8 +116,9 @@ def delay(p, s, left, right, n):
         if is_fading:
             frames = min(frames, int((1.0 - s.faded) / fade) + 1)
         if reach > 0.0:
+            deeper = depth_goal - depth
             for i in range(frames):
-                swing[i] = on_its_way(depth, depth_goal, glide[i]) * np.float32(sine(cycles + i * step))
+                swing[i] = (depth + deeper * glide[i]) * sine(cycles + i * step)
         read_both(s, s.delay, reach == 0.0, s.repeat, frames)
         if is_fading:
             read_both(s, s.next, reach == 0.0, s.next_repeat, frames)
