@@ -25,6 +25,7 @@ from ..dsp import (
 
 TAPE_FRAMES = 16384  # a power of two above 50 ms at 192 kHz
 NEAREST_MS = 0.1  # of the delay to the present, where it swings deeper than it is long
+SLIDE = ("slide", "f8", (CHUNK,))  # as GLIDE, in double precision: of a long delay, float32 knows no 1e-5 frames
 GLIDE_MS = 50.0  # a turned knob bends the pitch on its way; slowly, that is not heard
 
 
@@ -36,7 +37,7 @@ GLIDE_MS = 50.0  # a turned knob bends the pitch on its way; slowly, that is not
         Param("width", "%", 0, 100, default=100, help="0: both sides swing together, 100: against each other"),
         Param("mix", "%", 0, 100, default=50, help="0: only the guitar, 100: only the chorus"),
     ],
-    constants=[GLIDE],
+    constants=[GLIDE, SLIDE],
     state=[
         ("tape", "f4", (2, TAPE_FRAMES + GUARD)),  # what was played left and right, as rings
         ("head", "i8"),  # where the next frame is recorded
@@ -60,7 +61,8 @@ def chorus(p, s, left, right, n):
     depth_goal, delay_goal = p.depth * frames_a_ms, max(p.delay, p.depth + NEAREST_MS) * frames_a_ms
     mix_goal, apart_goal, step = p.mix / 100.0, p.width / 200.0, p.speed / p.rate
     apart, depth, delay, mix, cycles = s.apart, s.depth, glide_from(s.delay, delay_goal), s.mix, s.cycles
-    glide, swing_left, swing_right, wet_left, wet_right = p.glide, s.swing[0], s.swing[1], s.wet[0], s.wet[1]
+    swing_left, swing_right, wet_left, wet_right = s.swing[0], s.swing[1], s.wet[0], s.wet[1]
+    glide, slide = p.glide, p.slide
     nearest, done = max(NEAREST_MS * frames_a_ms, 1.0), 0
     while done < n:
         head = s.head
@@ -70,9 +72,9 @@ def chorus(p, s, left, right, n):
         for i in range(frames):
             record_left[i], record_right[i] = left[done + i], right[done + i]
         for i in range(frames):
-            angle, reach = cycles + i * step, depth + deeper * glide[i]
-            swing_left[i] = longer * glide[i] + reach * sine(angle)
-            swing_right[i] = longer * glide[i] + reach * sine(angle + apart + further * glide[i])
+            angle, reach = cycles + i * step, depth + deeper * slide[i]
+            swing_left[i] = longer * slide[i] + reach * sine(angle)
+            swing_right[i] = longer * slide[i] + reach * sine(angle + apart + further * slide[i])
         guard(s.tape[0], head, frames)
         guard(s.tape[1], head, frames)
         read_swinging(s.tape[0], head, delay, swing_left, 1.0, nearest, wet_left, frames)
@@ -81,7 +83,7 @@ def chorus(p, s, left, right, n):
             share = on_its_way(mix, mix_goal, glide[i])
             left[done + i] += share * (wet_left[i] - left[done + i])
             right[done + i] += share * (wet_right[i] - right[done + i])
-        part = glide[frames - 1]
+        part = slide[frames - 1]
         apart, depth = moved_on(apart, apart_goal, part), moved_on(depth, depth_goal, part)
         delay, mix = moved_on(delay, delay_goal, part), moved_on(mix, mix_goal, part)
         cycles += frames * step
@@ -94,4 +96,4 @@ def chorus(p, s, left, right, n):
 @chorus.prepare
 def prepare(p, settings):
     """How knobs glide at this rate."""
-    p["glide"] = gliding(GLIDE_MS, settings.rate)
+    p["glide"] = p["slide"] = gliding(GLIDE_MS, settings.rate)
