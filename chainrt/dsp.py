@@ -4,7 +4,8 @@ Rules kept here:
 * Call them once per period or carry their result in a local; none keeps state of its own.
 * What has no carried dependency is written for loops along contiguous float32 memory, CHUNK frames at a time, which
   become vectors. So a block that is to be quick reads its tape for a whole chunk, filters it frame by frame, and mixes
-  it for the whole chunk; knobs take their glide from a table (`gliding`).
+  it for the whole chunk; knobs take their glide from a table (`gliding`). There, a frame's number that is reckoned
+  with is an int32: of int64 most processors have no vectors to floats.
 """
 
 import math

@@ -72,7 +72,7 @@ def chorus(p, s, left, right, n):
         for i in range(frames):
             record_left[i], record_right[i] = left[done + i], right[done + i]
         for i in range(frames):
-            angle, reach = cycles + i * step, depth + deeper * slide[i]
+            angle, reach = cycles + np.int32(i) * step, depth + deeper * slide[i]
             swing_left[i] = longer * slide[i] + reach * sine(angle)
             swing_right[i] = longer * slide[i] + reach * sine(angle + apart + further * slide[i])
         guard(s.tape[0], head, frames)

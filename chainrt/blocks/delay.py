@@ -118,13 +118,13 @@ def delay(p, s, left, right, n):
         if reach > 0.0:
             deeper = depth_goal - depth
             for i in range(frames):
-                swing[i] = (depth + deeper * glide[i]) * sine(cycles + i * step)
+                swing[i] = (depth + deeper * glide[i]) * sine(cycles + np.int32(i) * step)
         read_both(s, s.delay, reach == 0.0, s.repeat, frames)
         if is_fading:
             read_both(s, s.next, reach == 0.0, s.next_repeat, frames)
             faded = np.float32(s.faded)
             for i in range(frames):
-                share = faded + np.float32(fade) * np.float32(i + 1)
+                share = faded + np.float32(fade) * np.float32(np.int32(i + 1))
                 repeat_left[i] += share * (next_left[i] - repeat_left[i])
                 repeat_right[i] += share * (next_right[i] - repeat_right[i])
             s.faded += fade * frames

@@ -7,8 +7,8 @@ frames apart, lets the treble fade faster, most of all at a quarter of the sampl
 little, each at a pace of its own: no ringing tones. A level has 4, 8 or 16 lines: the fewer, the more single echoes.
 
 All lines are longer than 32 frames. So they are computed 32 frames at a time, in plain loops over contiguous memory;
-a ring repeats its first frames behind its end, so that any 32 of its frames lie in one piece. Of each ring no more is
-used than the sample rate asks for: what is written comes round while it is still in the processor's cache.
+a ring repeats its first frames behind its end, so that any 32 of its frames lie in one piece. A ring is hardly longer
+than its line, and a multiple of 32 frames: what was written is still in the processor's cache when it comes round.
 
 Sources: Jot and Chaigne, "Digital delay networks for designing artificial reverberators", 90th AES Convention, 1991;
 Dattorro, "Effect design, part 1: reverberator and other filters", Journal of the AES 45(9), 1997 (the blurring
@@ -42,7 +42,7 @@ LINES = 16
 SIZES = (4, 8, 16)  # lines of each level
 BLURS_MS = ((4.771, 3.595, 12.735, 9.307), (4.607, 3.731, 12.411, 9.611))  # Dattorro's, and others for the right side
 CHUNK = 32  # frames computed at a time
-RING = 16384  # frames of a line, a power of two above 80 ms at 192 kHz
+RING = 16384  # frames of a line, above 80 ms at 192 kHz
 BLUR_RING = 4096  # above 13 ms
 LONGEST_WAIT_MS = 200.0
 WAIT_RING = 65536  # above that
@@ -58,9 +58,10 @@ called = njit(error_model="numpy", fastmath={"contract"})  # LLVM decides what i
 @called
 def blur(p, s, side, stage, clock, frames):
     """One all-pass of one side on what enters, in place (Schroeder's)."""
-    ring, at = s.blurring[side, stage, : p.blur_ring + GUARD], clock & (p.blur_ring - 1)
+    size = p.blur_ring[side, stage]
+    ring, at = s.blurring[side, stage, : size + GUARD], clock % size
     entry, gain = s.entry[side], np.float32(0.75 if stage < 2 else 0.625)
-    past, present = ring[(clock - p.blur[side, stage]) & (p.blur_ring - 1) :], ring[at:]
+    past, present = ring[(clock - p.blur[side, stage]) % size :], ring[at:]
     for i in range(frames):
         present[i] = entry[i] - gain * past[i]
     for i in range(frames):
@@ -71,15 +72,15 @@ def blur(p, s, side, stage, clock, frames):
 @called
 def wait(p, s, side, fade, clock, frames):
     """The pre-delay of one side on what enters, in place; on its way to another one it fades over, `fade` a frame."""
-    ring, last, share = s.waiting[side, : p.wait_ring + GUARD], p.wait_ring - 1, np.float32(s.waited)
-    entry, at = s.entry[side], clock & last
+    size, share = p.wait_ring, np.float32(s.waited)
+    ring, entry, at = s.waiting[side, : size + GUARD], s.entry[side], clock % size
     present = ring[at:]
     for i in range(frames):
         present[i] = entry[i]
     guard(ring, at, frames)
-    old, new = ring[(clock - int(s.wait)) & last :], ring[(clock - int(s.wait_next)) & last :]
+    old, new = ring[(clock - int(s.wait)) % size :], ring[(clock - int(s.wait_next)) % size :]
     for i in range(frames):
-        entry[i] = old[i] + min(share + fade * np.float32(i), np.float32(1.0)) * (new[i] - old[i])
+        entry[i] = old[i] + min(share + fade * np.float32(np.int32(i)), np.float32(1.0)) * (new[i] - old[i])
 
 
 @called
@@ -88,11 +89,12 @@ def read_line(p, s, line, clock, frames):
     start, end = s.swing_now[line], s.swing_next[line]
     sooner, slope = int(min(start, end)), np.float32((end - start) / CHUNK)
     swing = np.float32(start - sooner) + slope * np.float32(clock % CHUNK)
-    first = clock - p.length[s.space, line * (LINES // s.lines)] - sooner
-    past, sound = s.line[line, (first - 4) & (p.ring - 1) :], s.sound[line]
+    place = line * (LINES // s.lines)
+    first = clock - p.length[s.space, place] - sooner - 4
+    past, sound = s.line[line, first % p.ring[s.space, place] :], s.sound[line]
     near, far = np.float32(s.near[line]), np.float32(s.far[line])
     for i in range(frames):
-        old = swing + slope * np.float32(i)
+        old = swing + slope * np.float32(np.int32(i))
         new = np.float32(1.0) - old
         sound[i] = near * (new * past[i + 4] + old * past[i + 3]) + far * (new * past[i + 2] + old * past[i + 1])
 
@@ -103,7 +105,8 @@ def write_line(p, s, line, feed, clock, frames):
 
     Every second line sounds on the left, the others on the right, by turns with either sign: added to s.heard.
     """
-    ring, at = s.line[line, : p.ring + GUARD], clock & (p.ring - 1)
+    size = p.ring[s.space, line * (LINES // s.lines)]
+    ring, at = s.line[line, : size + GUARD], clock % size
     sound, entry, heard, present = s.sound[line], s.entry[line % 2], s.heard[line % 2], ring[at:]
     sign = np.float32(1 - line // 2 % 2 * 2)
     for i in range(frames):
@@ -196,11 +199,11 @@ def next_chunk(p, s):
     ],
     constants=[
         GLIDE,
-        ("ring", "i8"),  # frames of the rings that are used at this rate: lines, all-passes, pre-delay
-        ("blur_ring", "i8"),
-        ("wait_ring", "i8"),
         ("length", "i8", (len(SPACES), LINES)),  # of each line in each space, in frames
         ("blur", "i8", (2, 4)),  # of each all-pass, in frames
+        ("ring", "i8", (len(SPACES), LINES)),  # frames of the rings in which they lie
+        ("blur_ring", "i8", (2, 4)),
+        ("wait_ring", "i8"),  # ... and of that of the pre-delay
     ],
     state=[
         ("lines", "i8"),  # how many are in use at this level
@@ -293,17 +296,16 @@ def prepare(p, settings):
         spread = shortest * (longest / shortest) ** ((np.arange(LINES) * 7 % LINES) / (LINES - 1))
         p["length"][space] = np.maximum(_odd(spread, settings.rate), CHUNK + 1)
     p["blur"] = np.maximum(_odd(np.array(BLURS_MS), settings.rate), CHUNK + 1)
-    longest = p["length"].max() + MOST_SWING_MS * settings.rate / 1000
-    p["ring"], p["blur_ring"] = _ring(longest), _ring(p["blur"].max())
-    p["wait_ring"] = _ring(LONGEST_WAIT_MS * settings.rate / 1000)
+    p["ring"] = _ring(p["length"] + MOST_SWING_MS * settings.rate / 1000)
+    p["blur_ring"], p["wait_ring"] = _ring(p["blur"]), _ring(LONGEST_WAIT_MS * settings.rate / 1000)
     p["glide"] = gliding(GLIDE_MS, settings.rate)
     memory = round((p["predelay"] + p["decay"]) / 1000 * settings.rate)
     return tuple(_level(lines, memory) for lines in SIZES)
 
 
-def _ring(frames: float) -> int:
-    """The power of two that a ring needs from which a chunk of so many frames ago is read."""
-    return 2 ** math.ceil(math.log2(frames + 2 * CHUNK))
+def _ring(frames: np.ndarray | float) -> np.ndarray:
+    """How long a ring must be from which a chunk of so many frames ago is read, in whole chunks."""
+    return CHUNK * (np.ceil(frames / CHUNK).astype(int) + 2)
 
 
 def _odd(milliseconds: np.ndarray, rate: float) -> np.ndarray:
