@@ -23,7 +23,7 @@ import math
 import numpy as np
 
 from .block import Level
-from .dsp import CHUNK, fused, inline
+from .dsp import CHUNK, called, inline
 
 NEAR, FAR = 16, 8  # taps beside the middle one: between 1x and 2x, and between 2x and 4x
 LATENCY = NEAR - 1 + FAR // 2  # frames, at all levels
@@ -83,7 +83,7 @@ def keep(plane, past, frames):
         plane[i] = plane[frames + i]
 
 
-@fused
+@called
 def filter_near(taps, plane, scale, centre, half, out, frames):
     """out[i] = scale * the sum over k of taps[k] * plane[i - k], plus half * centre[i - NEAR / 2].
 
@@ -98,7 +98,7 @@ def filter_near(taps, plane, scale, centre, half, out, frames):
         out[i] = outer + d * (x[i + 3] + x[i + 12]) + (inner + h * (x[i + 7] + x[i + 8])) + half * middle[i]
 
 
-@fused
+@called
 def filter_far(taps, even, odd, scale, centre, half, out, frames):
     """out[i] = scale * the sum over k of taps[2k] * even[i - k] + taps[2k + 1] * odd[i - k], plus half * centre[i].
 
@@ -112,7 +112,7 @@ def filter_far(taps, even, odd, scale, centre, half, out, frames):
         out[i] = of_even + of_odd + half * centre[i]
 
 
-@fused
+@called
 def up(p, s, frames):
     """From the present frames of s.base to those of s.fast."""
     base, middle, fast, doublings = s.base, s.middle, s.fast, s.doublings
@@ -135,7 +135,7 @@ def up(p, s, frames):
     keep(base, PAST, frames)
 
 
-@inline
+@called
 def copied(plane, late, out, frames):
     """Copy the present frames of a plane, but those of `late` frames ago."""
     source, target = plane[PAST - late :], out[PAST:]
@@ -143,7 +143,7 @@ def copied(plane, late, out, frames):
         target[i] = source[i]
 
 
-@fused
+@called
 def down(p, s, frames):
     """From s.bent to the first frames of s.down, at the base rate."""
     bent, slow, late, doublings = s.bent, s.slow, s.late, s.doublings
@@ -203,7 +203,7 @@ def plane_before(planes, s, phase, samples):
     return planes[row, PAST + ((phase - samples) >> s.doublings) :]
 
 
-@inline
+@called
 def average_neighbours(s, frames):
     """From s.means to s.bent."""
     half = np.float32(0.5)
@@ -216,7 +216,7 @@ def average_neighbours(s, frames):
         keep(s.fast[phase], 1, frames)
 
 
-@inline
+@called
 def bend_hard(s, frames):
     """s.fast through the hard clipper to s.bent."""
     for phase in range(1 << s.doublings):
@@ -226,7 +226,7 @@ def bend_hard(s, frames):
     average_neighbours(s, frames)
 
 
-@inline
+@called
 def bend_soft(s, frames):
     """s.fast through the soft clipper to s.bent."""
     for phase in range(1 << s.doublings):

@@ -18,7 +18,6 @@ from ..dsp import (
     glide_from,
     gliding,
     guard,
-    gliding,
     low_pass,
     make_finite,
     moved_on,

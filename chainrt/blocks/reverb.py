@@ -18,13 +18,13 @@ all-passes and their lengths); Zölzer (ed.), DAFX, 2nd ed. 2011, section 5.6.
 import math
 
 import numpy as np
-from numba import njit
 
 from ..block import Level, Param, block, choice
 from ..compiled.native import aligned_zeros
 from ..dsp import (
     GLIDE,
     GUARD,
+    called,
     glide_from,
     gliding,
     guard,
@@ -51,8 +51,6 @@ SLOWEST_HZ, FASTEST_HZ = 0.31, 1.13  # how often the lines' lengths swing
 HUSH_MS = 250.0  # for which another space is waited: by then the lines are empty
 GLIDE_MS = 25.0  # turned knobs
 LOUDNESS = 3.0  # of the reverb at a mix of 100 %, so that noise comes out about as loud as it went in
-
-called = njit(error_model="numpy", fastmath={"contract"})  # LLVM decides what is inlined
 
 
 @called
