@@ -88,7 +88,7 @@ def echo(p, s, x, n):
     glide, repeat, treble, bass = p.glide, s.repeat, s.treble, s.bass
     feedback, mix, done = s.feedback, s.mix, 0
     while done < n:
-        recorded = int((s.delay - 2.0) / (1.0 + BEND))  # frames that the head reads before it meets what is new
+        recorded = max(int((s.delay - 2.0) / (1.0 + BEND)), 1)  # frames that the head reads before it meets what is new
         frames = min(min(n - done, CHUNK), min(recorded, TAPE_FRAMES - s.head))
         read_heads(p, s, frames, delay_goal)
         tone_way, bass_way = tone_goal - tone_pole, bass_goal - bass_pole
