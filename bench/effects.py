@@ -209,7 +209,7 @@ def page(rows, blocks, times, rounds) -> str:
         f"Microseconds a period of {FRAMES} frames at {RATE_HZ:,} Hz, one core of {machine_name()}, {date.today()};",
         f"pedalboard {pedalboard.__version__}, {rounds} rounds. Median and, in brackets, the fastest round. The last",
         "column is their time over ours in the same round, median and middle half: above 1, ours is quicker.",
-        "Like with like: pedalboard does not oversample, so its Distortion does what our 1x does; 2x and 4x do twice and",
+        "Like with like: pedalboard does not oversample: its Distortion does what our 1x does; 2x and 4x do twice and",
         "four times as much. Its Reverb has 8 combs and 4 all-passes a side; ours has 4, 8 or 16 lines that swing and",
         "feed each other, behind 4 all-passes a side.",
         "",
