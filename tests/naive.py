@@ -210,6 +210,30 @@ def convolution(x, response):
     return total
 
 
+def oversampled(x, doublings, taps, curve, points=2000):
+    """A clipper at 2^doublings times the sample rate: zeros between the samples, filter, bend, filter, take every 2nd.
+
+    taps: those beside the middle one of the half-band filter of each doubling. The curve is averaged along the line
+    from sample to sample, `points` of which are looked at, and each two means are averaged, late by two samples.
+    """
+    filters = []
+    for beside in taps[:doublings]:
+        whole = np.zeros(2 * len(beside) - 1)
+        whole[::2], whole[len(beside) - 1] = beside, 0.5
+        filters.append(whole)
+    for whole in filters:
+        spread = np.zeros(2 * len(x))
+        spread[::2] = x
+        x = 2 * np.convolve(spread, whole)[: len(spread)]
+    before, along = np.concatenate([[0], x[:-1]]), (np.arange(points) + 0.5) / points
+    means = np.mean(curve(before[:, None] + (x - before)[:, None] * along), axis=1)
+    rest = curve(np.zeros(1))
+    bent = 0.5 * (np.concatenate([rest, rest, means[:-2]]) + np.concatenate([rest, means[:-1]]))
+    for whole in reversed(filters):
+        bent = np.convolve(bent, whole)[: len(bent)][::2]
+    return bent
+
+
 def linear(network, x):
     """What `network` (chainrt.nam.linear.Linear) makes of the mono signal `x`, after an endless silence."""
     return np.convolve(np.asarray(x, np.float64), network.response.astype(np.float64))[: len(x)] + network.bias

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from blockplay import RATE_HZ, play, play_with
+from naive import oversampled
 from tones import aliases, db, one_pole, one_pole_response, phasor, sine
 
 import chainrt.blocks  # noqa: F401 - fills BLOCKS
 from chainrt.block import BLOCKS, Settings
-from chainrt.oversampling import LATENCY, hard_mean
+from chainrt.oversampling import FAR, LATENCY, NEAR, WAITS, half_band, hard_mean
 
 EPSILON = float(np.finfo(np.float32).eps)
 
@@ -58,6 +59,12 @@ def test_drive_aliases_less_than_the_naive_clipper(hz, better_db):
     assert heard < naive - better_db
 
 
+@pytest.mark.parametrize(("hz", "stated_db"), [(1249, -33), (3121, -28)])
+def test_drive_aliases_as_little_as_its_page_says(hz, stated_db):
+    heard = aliases(play_with("drive", sine(hz, RATE_HZ + 4000), drive=40, tone=8000, level=0), hz)
+    assert heard < stated_db + 1
+
+
 # -- distortion and fuzz --------------------------------------------------------------------------------------------
 
 
@@ -76,6 +83,27 @@ def test_the_mean_of_the_hard_clipper_is_what_many_points_along_the_line_give():
     for a, b in ends:
         line = np.clip(a + (float(b) - float(a)) * (np.arange(20000) + 0.5) / 20000, -1, 1)
         assert hard_mean(a, b) == pytest.approx(line.mean(), abs=2e-4)
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("sizes", [(64,), (1, 7, 100)])
+def test_distortion_and_fuzz_are_their_slow_twins_at_every_factor(number, sizes):
+    x = (np.random.default_rng(5).uniform(-1, 1, 600) * np.repeat([0.01, 0.3, 0.02], 200)).astype(np.float32)
+    taps, late = (half_band(NEAR), half_band(FAR)), WAITS[number]
+
+    def heard(kind, **knobs):
+        p, levels = BLOCKS[kind].build(Settings(knobs, {}, RATE_HZ))
+        return play(BLOCKS[kind], p, levels[number].new_state(), x, sizes)
+
+    u = 10 ** (30 / 20) * (x - one_pole(100, x))
+    clipped = oversampled(u, number, taps, lambda v: np.clip(v, -1, 1))
+    exact = one_pole(4000, np.concatenate([np.zeros(late), clipped])[: len(x)])
+    assert np.abs(heard("distortion", drive=30, bass=100, tone=4000, level=0) - exact).max() < 5e-4
+    u = 10 ** (30 / 20) * (x - one_pole(40, x))
+    clipped = oversampled(u, number, taps, lambda v: v / np.sqrt(1 + v * v))
+    clipped = np.concatenate([np.zeros(late), clipped])[: len(x)]
+    exact = one_pole(4000, clipped - one_pole(40, clipped))
+    assert np.abs(heard("fuzz", fuzz=30, bias=0, sag=0, tone=4000, level=0) - exact).max() < 5e-4
 
 
 @pytest.mark.parametrize("kind", ["distortion", "fuzz"])

@@ -6,11 +6,26 @@ half a cycle: then one ear hears the pitch rise while the other hears it fall, a
 Source: Dattorro, "Effect design, part 2: delay-line modulation and chorus", Journal of the AES 45(10), 1997.
 """
 
+import numpy as np
+
 from ..block import Param, block
-from ..dsp import glide_from, make_finite, next_cycle, read_tape, sine, smoothing
+from ..dsp import (
+    CHUNK,
+    GLIDE,
+    GUARD,
+    glide_from,
+    gliding,
+    guard,
+    make_finite,
+    moved_on,
+    on_its_way,
+    read_swinging,
+    sine,
+)
 
 TAPE_FRAMES = 16384  # a power of two above 50 ms at 192 kHz
 NEAREST_MS = 0.1  # of the delay to the present, where it swings deeper than it is long
+SLIDE = ("slide", "f8", (CHUNK,))  # as GLIDE, in double precision: of a long delay, float32 knows no 1e-5 frames
 GLIDE_MS = 50.0  # a turned knob bends the pitch on its way; slowly, that is not heard
 
 
@@ -22,14 +37,17 @@ GLIDE_MS = 50.0  # a turned knob bends the pitch on its way; slowly, that is not
         Param("width", "%", 0, 100, default=100, help="0: both sides swing together, 100: against each other"),
         Param("mix", "%", 0, 100, default=50, help="0: only the guitar, 100: only the chorus"),
     ],
+    constants=[GLIDE, SLIDE],
     state=[
-        ("tape", "f4", (2, TAPE_FRAMES)),  # what was played left and right, as rings
+        ("tape", "f4", (2, TAPE_FRAMES + GUARD)),  # what was played left and right, as rings
         ("head", "i8"),  # where the next frame is recorded
         ("cycles", "f8"),  # where the left wave stands, 0..1
         ("apart", "f8"),  # cycles by which the right wave is ahead, at the last frame
         ("depth", "f8"),  # frames, at the last frame
         ("delay", "f8"),  # frames, at the last frame
         ("mix", "f8"),  # 0..1 at the last frame
+        ("swing", "f8", (2, CHUNK)),  # frames by which each side's delay differs from that at the last frame
+        ("wet", "f4", (2, CHUNK)),  # what the two heads read
     ],
     channels=2,
     work=55,
@@ -39,20 +57,43 @@ def chorus(p, s, left, right, n):
     """Mix both sides with themselves, read where the swinging heads stand."""
     make_finite(left, n)
     make_finite(right, n)
-    tape_left, tape_right, head, cycles = s.tape[0], s.tape[1], s.head, s.cycles
     frames_a_ms = p.rate / 1000.0
     depth_goal, delay_goal = p.depth * frames_a_ms, max(p.delay, p.depth + NEAREST_MS) * frames_a_ms
-    mix_goal, apart_goal, glide = p.mix / 100.0, p.width / 200.0, smoothing(GLIDE_MS, p.rate)
-    apart, depth, delay, mix = s.apart, s.depth, glide_from(s.delay, delay_goal), s.mix
-    for i in range(n):
-        apart += glide * (apart_goal - apart)
-        depth += glide * (depth_goal - depth)
-        delay += glide * (delay_goal - delay)
-        mix += glide * (mix_goal - mix)
-        dry_left, dry_right = left[i], right[i]
-        tape_left[head], tape_right[head] = dry_left, dry_right
-        left[i] = dry_left + mix * (read_tape(tape_left, head, delay + depth * sine(cycles)) - dry_left)
-        right[i] = dry_right + mix * (read_tape(tape_right, head, delay + depth * sine(cycles + apart)) - dry_right)
-        head = (head + 1) & (TAPE_FRAMES - 1)
-        cycles = next_cycle(cycles, p.speed, p.rate)
-    s.head, s.cycles, s.apart, s.depth, s.delay, s.mix = head, cycles, apart, depth, delay, mix
+    mix_goal, apart_goal, step = p.mix / 100.0, p.width / 200.0, p.speed / p.rate
+    apart, depth, delay, mix, cycles = s.apart, s.depth, glide_from(s.delay, delay_goal), s.mix, s.cycles
+    swing_left, swing_right, wet_left, wet_right = s.swing[0], s.swing[1], s.wet[0], s.wet[1]
+    glide, slide = p.glide, p.slide
+    nearest, done = max(NEAREST_MS * frames_a_ms, 1.0), 0
+    while done < n:
+        head = s.head
+        frames = min(min(n - done, CHUNK), TAPE_FRAMES - head)
+        record_left, record_right = s.tape[0, head:], s.tape[1, head:]
+        longer, deeper, further = delay_goal - delay, depth_goal - depth, apart_goal - apart
+        for i in range(frames):
+            record_left[i], record_right[i] = left[done + i], right[done + i]
+        for i in range(frames):
+            angle, reach = cycles + np.int32(i) * step, depth + deeper * slide[i]
+            swing_left[i] = longer * slide[i] + reach * sine(angle)
+            swing_right[i] = longer * slide[i] + reach * sine(angle + apart + further * slide[i])
+        guard(s.tape[0], head, frames)
+        guard(s.tape[1], head, frames)
+        read_swinging(s.tape[0], head, delay, swing_left, 1.0, nearest, wet_left, frames)
+        read_swinging(s.tape[1], head, delay, swing_right, 1.0, nearest, wet_right, frames)
+        for i in range(frames):
+            share = on_its_way(mix, mix_goal, glide[i])
+            left[done + i] += share * (wet_left[i] - left[done + i])
+            right[done + i] += share * (wet_right[i] - right[done + i])
+        part = slide[frames - 1]
+        apart, depth = moved_on(apart, apart_goal, part), moved_on(depth, depth_goal, part)
+        delay, mix = moved_on(delay, delay_goal, part), moved_on(mix, mix_goal, part)
+        cycles += frames * step
+        cycles -= np.floor(cycles)
+        s.head = (head + frames) & (TAPE_FRAMES - 1)
+        done += frames
+    s.cycles, s.apart, s.depth, s.delay, s.mix = cycles, apart, depth, delay, mix
+
+
+@chorus.prepare
+def prepare(p, settings):
+    """How knobs glide at this rate."""
+    p["glide"] = p["slide"] = gliding(GLIDE_MS, settings.rate)

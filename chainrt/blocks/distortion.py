@@ -9,11 +9,23 @@ pedals", DAFx-07 (filters around a clipper; diodes to ground clip hard); against
 """
 
 from ..block import Param, block, fading_seconds
-from ..dsp import gain, glide_from, louder, make_finite, pole, smoothing
-from ..oversampling import (
+from ..dsp import (
     CHUNK,
-    NEAR,
+    GLIDE,
+    gain,
+    glide_from,
+    gliding,
+    louder_chunk,
+    low_pass,
+    make_finite,
+    moved_on,
+    on_its_way,
+    pole,
+    smoothing,
+)
+from ..oversampling import (
     OVERSAMPLING_CONSTANTS,
+    PAST,
     bend_hard,
     down,
     oversampled_levels,
@@ -32,7 +44,7 @@ GLIDE_MS = 10.0  # a turned knob arrives this fast
         Param("tone", "Hz", 500, 12000, default=4000, help="treble above this is taken out after them"),
         Param("level", "dB", -40, 12, default=-12, help="output level"),
     ],
-    constants=OVERSAMPLING_CONSTANTS,
+    constants=[GLIDE, *OVERSAMPLING_CONSTANTS],
     state=[
         ("drive", "f8"),  # linear gain into the diodes at the last frame
         ("level", "f8"),  # linear output gain at the last frame
@@ -40,6 +52,7 @@ GLIDE_MS = 10.0  # a turned knob arrives this fast
         ("bass_pole", "f8"),  # its coefficient at the last frame
         ("tone", "f8"),  # memory of the filter after them
         ("tone_pole", "f8"),  # its coefficient at the last frame
+        ("gain", "f4", (CHUNK,)),  # into the diodes in each frame
         *oversampling_state(),
     ],
     slimmable=True,
@@ -53,25 +66,28 @@ def distortion(p, s, x, n):
     bass_goal, tone_goal = pole(p.bass, p.rate), pole(p.tone, p.rate)
     drive, level = glide_from(s.drive, drive_goal), glide_from(s.level, level_goal)
     bass_pole, tone_pole = glide_from(s.bass_pole, bass_goal), glide_from(s.tone_pole, tone_goal)
-    bass, tone = s.bass, s.tone
+    bass, tone, into, base, clipped = s.bass, s.tone, s.gain, s.base[PAST:], s.down
     for start in range(0, n, CHUNK):
         frames = min(CHUNK, n - start)
+        drive = louder_chunk(drive, drive_goal, glide, into, frames)
+        bass_way, tone_way = bass_goal - bass_pole, tone_goal - tone_pole
         for i in range(frames):
-            drive = louder(drive, drive_goal, glide)
-            bass_pole += glide * (bass_goal - bass_pole)
-            bass += bass_pole * (x[start + i] - bass)
-            s.base[NEAR - 1 + i] = drive * (x[start + i] - bass)
-        bend_hard(s, up(p, s, frames))
+            bass = low_pass(bass, bass_pole + bass_way * p.glide[i], x[start + i])
+            base[i] = into[i] * (x[start + i] - bass)
+        up(p, s, frames)
+        bend_hard(s, frames)
         down(p, s, frames)
         for i in range(frames):
-            level += glide * (level_goal - level)
-            tone_pole += glide * (tone_goal - tone_pole)
-            tone += tone_pole * (s.down[i] - tone)
-            x[start + i] = level * tone
+            tone = low_pass(tone, tone_pole + tone_way * p.glide[i], clipped[i])
+            x[start + i] = on_its_way(level, level_goal, p.glide[i]) * tone
+        part = p.glide[frames - 1]
+        level = moved_on(level, level_goal, part)
+        bass_pole, tone_pole = moved_on(bass_pole, bass_goal, part), moved_on(tone_pole, tone_goal, part)
     s.drive, s.level, s.bass, s.bass_pole, s.tone, s.tone_pole = drive, level, bass, bass_pole, tone, tone_pole
 
 
 @distortion.prepare
 def prepare(p, settings):
     """One level for each oversampling factor."""
+    p["glide"] = gliding(GLIDE_MS, settings.rate)
     return oversampled_levels(p, distortion, fading_seconds(LOWEST_HZ, 100))

@@ -14,11 +14,23 @@ section 4.3 (fuzz); against aliases: see chainrt/oversampling.py.
 """
 
 from ..block import Param, block, fading_seconds
-from ..dsp import gain, glide_from, louder, make_finite, pole, smoothing
-from ..oversampling import (
+from ..dsp import (
     CHUNK,
-    NEAR,
+    GLIDE,
+    gain,
+    glide_from,
+    gliding,
+    louder_chunk,
+    low_pass,
+    make_finite,
+    moved_on,
+    on_its_way,
+    pole,
+    smoothing,
+)
+from ..oversampling import (
     OVERSAMPLING_CONSTANTS,
+    PAST,
     bend_soft,
     down,
     oversampled_levels,
@@ -40,7 +52,7 @@ GLIDE_MS = 10.0  # a turned knob arrives this fast
         Param("tone", "Hz", 500, 12000, default=5000, help="treble above this is taken out"),
         Param("level", "dB", -40, 12, default=-12, help="output level"),
     ],
-    constants=OVERSAMPLING_CONSTANTS,
+    constants=[GLIDE, *OVERSAMPLING_CONSTANTS],
     state=[
         ("fuzz", "f8"),  # linear gain into the clipper at the last frame
         ("level", "f8"),  # linear output gain at the last frame
@@ -51,6 +63,7 @@ GLIDE_MS = 10.0  # a turned knob arrives this fast
         ("after", "f8"),  # memory of the one after it
         ("tone", "f8"),  # memory of the low-pass
         ("tone_pole", "f8"),  # its coefficient at the last frame
+        ("gain", "f4", (CHUNK,)),  # into the clipper in each frame
         *oversampling_state(),
     ],
     slimmable=True,
@@ -66,24 +79,27 @@ def fuzz(p, s, x, n):
     tone_pole = glide_from(tone_pole, tone_goal)
     bias, sag, charge, before, after, tone = s.bias, s.sag, s.charge, s.before, s.after, s.tone
     bass_pole, leak = pole(BASS_HZ, p.rate), smoothing(SAG_MS, p.rate)
+    into, base, clipped = s.gain, s.base[PAST:], s.down
     for start in range(0, n, CHUNK):
         frames = min(CHUNK, n - start)
+        now = louder_chunk(now, fuzz_goal, glide, into, frames)
         for i in range(frames):
-            now = louder(now, fuzz_goal, glide)
-            bias += glide * (bias_goal - bias)
-            sag += glide * (sag_goal - sag)
-            before += bass_pole * (x[start + i] - before)
-            u = now * (x[start + i] - before)
-            charge += leak * (min(abs(u), 1.0) - charge)
-            s.base[NEAR - 1 + i] = u - bias - MOST_BIAS * sag * charge
-        bend_soft(s, up(p, s, frames))
+            before = low_pass(before, bass_pole, x[start + i])
+            u = into[i] * (x[start + i] - before)
+            charge = low_pass(charge, leak, min(abs(u), 1.0))
+            shifted = MOST_BIAS * on_its_way(sag, sag_goal, p.glide[i]) * charge
+            base[i] = u - on_its_way(bias, bias_goal, p.glide[i]) - shifted
+        up(p, s, frames)
+        bend_soft(s, frames)
         down(p, s, frames)
+        tone_way = tone_goal - tone_pole
         for i in range(frames):
-            level += glide * (level_goal - level)
-            tone_pole += glide * (tone_goal - tone_pole)
-            after += bass_pole * (s.down[i] - after)
-            tone += tone_pole * (s.down[i] - after - tone)
-            x[start + i] = level * tone
+            after = low_pass(after, bass_pole, clipped[i])
+            tone = low_pass(tone, tone_pole + tone_way * p.glide[i], clipped[i] - after)
+            x[start + i] = on_its_way(level, level_goal, p.glide[i]) * tone
+        part = p.glide[frames - 1]
+        bias, sag = moved_on(bias, bias_goal, part), moved_on(sag, sag_goal, part)
+        level, tone_pole = moved_on(level, level_goal, part), moved_on(tone_pole, tone_goal, part)
     s.fuzz, s.level, s.bias, s.sag, s.charge = now, level, bias, sag, charge
     s.before, s.after, s.tone, s.tone_pole = before, after, tone, tone_pole
 
@@ -91,4 +107,5 @@ def fuzz(p, s, x, n):
 @fuzz.prepare
 def prepare(p, settings):
     """One level for each oversampling factor."""
+    p["glide"] = gliding(GLIDE_MS, settings.rate)
     return oversampled_levels(p, fuzz, fading_seconds(BASS_HZ, 100) + SAG_MS / 1000 * 11.5)

@@ -7,7 +7,8 @@ frames apart, lets the treble fade faster, most of all at a quarter of the sampl
 little, each at a pace of its own: no ringing tones. A level has 4, 8 or 16 lines: the fewer, the more single echoes.
 
 All lines are longer than 32 frames. So they are computed 32 frames at a time, in plain loops over contiguous memory;
-a ring repeats its first frames behind its end, so that any 32 of its frames lie in one piece.
+a ring repeats its first frames behind its end, so that any 32 of its frames lie in one piece. A ring is hardly longer
+than its line, and a multiple of 32 frames: what was written is still in the processor's cache when it comes round.
 
 Sources: Jot and Chaigne, "Digital delay networks for designing artificial reverberators", 90th AES Convention, 1991;
 Dattorro, "Effect design, part 1: reverberator and other filters", Journal of the AES 45(9), 1997 (the blurring
@@ -17,21 +18,34 @@ all-passes and their lengths); Zölzer (ed.), DAFX, 2nd ed. 2011, section 5.6.
 import math
 
 import numpy as np
-from numba import njit
 
 from ..block import Level, Param, block, choice
 from ..compiled.native import aligned_zeros
-from ..dsp import glide_from, make_finite, pole, sine, smoothing
+from ..dsp import (
+    GLIDE,
+    GUARD,
+    called,
+    glide_from,
+    gliding,
+    guard,
+    low_pass,
+    make_finite,
+    moved_on,
+    on_its_way,
+    pole,
+    sine,
+    smoothing,
+)
 
 SPACES = {"room": (9.0, 37.0), "hall": (29.0, 79.0), "plate": (6.0, 27.0)}  # shortest and longest line, ms
 LINES = 16
 SIZES = (4, 8, 16)  # lines of each level
 BLURS_MS = ((4.771, 3.595, 12.735, 9.307), (4.607, 3.731, 12.411, 9.611))  # Dattorro's, and others for the right side
 CHUNK = 32  # frames computed at a time
-GUARD = 2 * CHUNK  # frames that a ring repeats behind its end
-RING = 16384  # frames of a line, a power of two above 80 ms at 192 kHz
+RING = 16384  # frames of a line, above 80 ms at 192 kHz
 BLUR_RING = 4096  # above 13 ms
-WAIT_RING = 65536  # above 200 ms
+LONGEST_WAIT_MS = 200
+WAIT_RING = 65536  # above that
 MOST_SWING_MS = 0.4
 SLOWEST_HZ, FASTEST_HZ = 0.31, 1.13  # how often the lines' lengths swing
 HUSH_MS = 250.0  # for which another space is waited: by then the lines are empty
@@ -39,89 +53,89 @@ GLIDE_MS = 25.0  # turned knobs
 LOUDNESS = 3.0  # of the reverb at a mix of 100 %, so that noise comes out about as loud as it went in
 
 
-@njit(error_model="numpy", fastmath={"contract"})
-def write(ring, at, sound, frames):
-    """Put a chunk into a ring, and behind its end what is to be repeated there."""
-    size = len(ring) - GUARD
-    for i in range(frames):
-        ring[at + i] = sound[i]
-    if at < GUARD:
-        for i in range(frames):
-            ring[size + at + i] = sound[i]
-
-
-@njit(error_model="numpy", fastmath={"contract"})
+@called
 def blur(p, s, side, stage, clock, frames):
     """One all-pass of one side on what enters, in place (Schroeder's)."""
-    ring, entry, gain = s.blurring[side, stage], s.entry[side], np.float32(0.75 if stage < 2 else 0.625)
-    past = ring[(clock - p.blur[side, stage]) & (BLUR_RING - 1) :]
+    size = p.blur_ring[side, stage]
+    ring, at = s.blurring[side, stage, : size + GUARD], clock % size
+    entry, gain = s.entry[side], np.float32(0.75 if stage < 2 else 0.625)
+    past, present = ring[(clock - p.blur[side, stage]) % size :], ring[at:]
     for i in range(frames):
-        entry[i] = entry[i] - gain * past[i]
-    write(ring, clock & (BLUR_RING - 1), entry, frames)
+        present[i] = entry[i] - gain * past[i]
     for i in range(frames):
-        entry[i] = gain * entry[i] + past[i]
+        entry[i] = gain * present[i] + past[i]
+    guard(ring, at, frames)
 
 
-@njit(error_model="numpy", fastmath={"contract"})
-def wait(s, side, fade, clock, frames):
+@called
+def wait(p, s, side, fade, clock, frames):
     """The pre-delay of one side on what enters, in place; on its way to another one it fades over, `fade` a frame."""
-    entry, ring, share = s.entry[side], s.waiting[side], np.float32(s.waited)
-    write(ring, clock & (WAIT_RING - 1), entry, frames)
-    old = ring[(clock - int(s.wait)) & (WAIT_RING - 1) :]
-    new = ring[(clock - int(s.wait_next)) & (WAIT_RING - 1) :]
+    size, share = p.wait_ring, np.float32(s.waited)
+    ring, entry, at = s.waiting[side, : size + GUARD], s.entry[side], clock % size
+    present = ring[at:]
     for i in range(frames):
-        entry[i] = old[i] + min(share + fade * np.float32(i), np.float32(1.0)) * (new[i] - old[i])
+        present[i] = entry[i]
+    guard(ring, at, frames)
+    old, new = ring[(clock - int(s.wait)) % size :], ring[(clock - int(s.wait_next)) % size :]
+    for i in range(frames):
+        entry[i] = old[i] + min(share + fade * np.float32(np.int32(i)), np.float32(1.0)) * (new[i] - old[i])
 
 
-@njit(error_model="numpy", fastmath={"contract"})
+@called
 def read_line(p, s, line, clock, frames):
     """A chunk of what leaves a line: read between two frames, as it swings, and filtered by near + far z^-2."""
     start, end = s.swing_now[line], s.swing_next[line]
     sooner, slope = int(min(start, end)), np.float32((end - start) / CHUNK)
     swing = np.float32(start - sooner) + slope * np.float32(clock % CHUNK)
-    first = clock - p.length[s.space, line * (LINES // s.lines)] - sooner
-    past, sound = s.line[line, (first - 4) & (RING - 1) :], s.sound[line]
+    place = line * (LINES // s.lines)
+    first = clock - p.length[s.space, place] - sooner - 4
+    past, sound = s.line[line, first % p.ring[s.space, place] :], s.sound[line]
     near, far = np.float32(s.near[line]), np.float32(s.far[line])
     for i in range(frames):
-        old = swing + slope * np.float32(i)
+        old = swing + slope * np.float32(np.int32(i))
         new = np.float32(1.0) - old
         sound[i] = near * (new * past[i + 4] + old * past[i + 3]) + far * (new * past[i + 2] + old * past[i + 1])
 
 
-@njit(error_model="numpy", fastmath={"contract"})
-def write_line(s, line, feed, clock, frames):
-    """A chunk of what enters a line: what left all of them, mixed, and what is new."""
-    sound, entry = s.sound[line], s.entry[line % 2]
+@called
+def write_line(p, s, line, feed, clock, frames):
+    """A chunk of what enters a line: what left all of them, mixed, and what is new.
+
+    Every second line sounds on the left, the others on the right, by turns with either sign: added to s.heard.
+    """
+    size = p.ring[s.space, line * (LINES // s.lines)]
+    ring, at = s.line[line, : size + GUARD], clock % size
+    sound, entry, heard, present = s.sound[line], s.entry[line % 2], s.heard[line % 2], ring[at:]
+    sign = np.float32(1 - line // 2 % 2 * 2)
     for i in range(frames):
-        sound[i] += feed * entry[i]
-    write(s.line[line], clock & (RING - 1), sound, frames)
+        fed = sound[i] + feed * entry[i]
+        present[i] = fed
+        heard[i] += sign * fed
+    guard(ring, at, frames)
 
 
-@njit(error_model="numpy", fastmath={"contract"})
-def gather(s, frames):
-    """Every second line sounds on the left, the others on the right, by turns with either sign: into lines 0 and 1."""
-    for line in range(2, s.lines):
-        sound, total, sign = s.sound[line], s.sound[line % 2], np.float32(1 - line // 2 % 2 * 2)
-        for i in range(frames):
-            total[i] += sign * sound[i]
-
-
-@njit(error_model="numpy", fastmath={"contract"})
+@called
 def mix_lines(sounds, lines, frames):
-    """The Hadamard transform over the lines; not divided by the square root of their number."""
+    """The Hadamard transform over the lines, four at a time; not divided by the square root of their number."""
     span = 1
-    while span < lines:
-        for first in range(0, lines, 2 * span):
+    while 2 * span < lines:
+        for first in range(0, lines, 4 * span):
             for line in range(first, first + span):
                 a, b = sounds[line], sounds[line + span]
+                c, d = sounds[line + 2 * span], sounds[line + 3 * span]
                 for i in range(frames):
-                    plus, minus = a[i] + b[i], a[i] - b[i]
-                    a[i] = plus
-                    b[i] = minus
-        span *= 2
+                    ab, cd, a_b, c_d = a[i] + b[i], c[i] + d[i], a[i] - b[i], c[i] - d[i]
+                    a[i], b[i], c[i], d[i] = ab + cd, a_b + c_d, ab - cd, a_b - c_d
+        span *= 4
+    if span < lines:
+        for line in range(span):
+            a, b = sounds[line], sounds[line + span]
+            for i in range(frames):
+                plus, minus = a[i] + b[i], a[i] - b[i]
+                a[i], b[i] = plus, minus
 
 
-@njit(error_model="numpy")
+@called
 def set_goals(p, s):
     """What the lines' filters glide to, for the present space and knobs."""
     lines, energy, is_hushed = s.lines, 0.0, s.hush > 0
@@ -137,7 +151,7 @@ def set_goals(p, s):
     s.decay_seen, s.damping_seen = p.decay, p.damping
 
 
-@njit(error_model="numpy")
+@called
 def next_chunk(p, s):
     """What happens every CHUNK frames: filters glide on, lines swing on, another space is moved into."""
     was_hushed, wanted = s.hush > 0, int(p.space)
@@ -156,13 +170,14 @@ def next_chunk(p, s):
     s.is_old = 1
     glide, swing = smoothing(GLIDE_MS, p.rate / CHUNK), 0.5 * MOST_SWING_MS * p.rate / 1000.0 * p.swing / 100.0
     s.feed += glide * (s.feed_goal - s.feed)
-    for line in range(s.lines):
+    seconds = CHUNK / p.rate
+    for line in range(LINES):
         s.near[line] += glide * (s.near_goal[line] - s.near[line])
         s.far[line] += glide * (s.far_goal[line] - s.far[line])
-        cycles = s.cycles[line] + CHUNK / p.rate * (SLOWEST_HZ + (FASTEST_HZ - SLOWEST_HZ) * line / LINES)
-        s.cycles[line] = cycles - math.floor(cycles)
+        cycles = s.cycles[line] + seconds * (SLOWEST_HZ + (FASTEST_HZ - SLOWEST_HZ) * line / LINES)
+        s.cycles[line] = cycles - np.floor(cycles)
         s.swing_now[line] = s.swing_next[line]
-        s.swing_next[line] += glide * (swing * (1.0 + sine(s.cycles[line])) - s.swing_next[line])
+        s.swing_next[line] += glide * (swing * (1.0 + sine(cycles)) - s.swing_next[line])
     if s.waited >= 1.0:
         s.wait, s.waited = s.wait_next, 0.0
     if s.waited == 0.0:
@@ -173,7 +188,7 @@ def next_chunk(p, s):
     params=[
         choice("space", *SPACES, default="hall", help="how large the space is, and how dense its echoes"),
         Param("decay", "ms", 100, 20000, default=1800, help="time in which the reverb falls by 60 dB"),
-        Param("predelay", "ms", 0, 200, default=15, help="before the reverb begins", follows_tempo=True),
+        Param("predelay", "ms", 0, LONGEST_WAIT_MS, default=15, help="before the reverb begins", follows_tempo=True),
         Param("damping", "%", 0, 100, default=60, help="how much faster the treble fades"),
         Param("lowcut", "Hz", 20, 1000, default=120, help="bass below this gets no reverb"),
         Param("swing", "%", 0, 100, default=40, help="how far the lines' lengths swing: 0 is still, 100 is lush"),
@@ -181,8 +196,12 @@ def next_chunk(p, s):
         Param("mix", "%", 0, 100, default=25, help="0: only the guitar, 100: only the reverb"),
     ],
     constants=[
+        GLIDE,
         ("length", "i8", (len(SPACES), LINES)),  # of each line in each space, in frames
         ("blur", "i8", (2, 4)),  # of each all-pass, in frames
+        ("ring", "i8", (len(SPACES), LINES)),  # frames of the rings in which they lie
+        ("blur_ring", "i8", (2, 4)),
+        ("wait_ring", "i8"),  # ... and of that of the pre-delay
     ],
     state=[
         ("lines", "i8"),  # how many are in use at this level
@@ -196,6 +215,7 @@ def next_chunk(p, s):
         ("waiting", "f4", (2, WAIT_RING + GUARD)),  # rings of the pre-delay
         ("sound", "f4", (LINES, CHUNK)),  # what leaves the lines
         ("entry", "f4", (2, CHUNK)),  # what enters them
+        ("heard", "f4", (2, CHUNK)),  # what is heard of them
         ("bass", "f8", (2,)),  # memories of the low cut
         ("bass_pole", "f8"),  # its coefficient at the last frame
         ("near", "f8", (LINES,)),  # each line's filter in this chunk ...
@@ -225,25 +245,26 @@ def reverb(p, s, left, right, n):
     make_finite(left, n)
     make_finite(right, n)
     lines, scale = s.lines, math.sqrt(2.0 / s.lines)
-    half = 0.5 * scale
-    glide, bass_goal = smoothing(GLIDE_MS, p.rate), pole(p.lowcut, p.rate)
-    bass_pole = glide_from(s.bass_pole, bass_goal)
-    width_goal, mix_goal, bass_left, bass_right = p.width / 100.0, p.mix / 100.0, s.bass[0], s.bass[1]
-    width, mix, done = s.width, s.mix, 0
+    half = np.float32(0.5 * scale)
+    bass_goal, width_goal, mix_goal = pole(p.lowcut, p.rate), p.width / 100.0, p.mix / 100.0
+    bass_pole, bass_left, bass_right = glide_from(s.bass_pole, bass_goal), s.bass[0], s.bass[1]
+    entry_left, entry_right, heard_left, heard_right = s.entry[0], s.entry[1], s.heard[0], s.heard[1]
+    width, mix, glide, done = s.width, s.mix, p.glide, 0
     while done < n:
         clock = s.clock
         if clock % CHUNK == 0:
             next_chunk(p, s)
         frames = min(n - done, CHUNK - clock % CHUNK)
+        bass_way = bass_goal - bass_pole
         for i in range(frames):
-            bass_pole += glide * (bass_goal - bass_pole)
-            bass_left += bass_pole * (left[done + i] - bass_left)
-            bass_right += bass_pole * (right[done + i] - bass_right)
-            s.entry[0, i] = left[done + i] - bass_left
-            s.entry[1, i] = right[done + i] - bass_right
+            now = bass_pole + bass_way * glide[i]
+            bass_left, bass_right = low_pass(bass_left, now, left[done + i]), low_pass(bass_right, now, right[done + i])
+            entry_left[i], entry_right[i] = left[done + i] - bass_left, right[done + i] - bass_right
+        for i in range(frames):
+            heard_left[i], heard_right[i] = 0.0, 0.0
         fade = np.float32(0.0 if s.wait_next == s.wait else 1000.0 / (GLIDE_MS * p.rate))
         for side in range(2):
-            wait(s, side, fade, clock, frames)
+            wait(p, s, side, fade, clock, frames)
             for stage in range(4):
                 blur(p, s, side, stage, clock, frames)
         s.waited = min(s.waited + fade * frames, 1.0)
@@ -252,14 +273,15 @@ def reverb(p, s, left, right, n):
         mix_lines(s.sound, lines, frames)
         feed = np.float32(s.feed * scale)
         for line in range(lines):
-            write_line(s, line, feed, clock, frames)
-        gather(s, frames)
+            write_line(p, s, line, feed, clock, frames)
         for i in range(frames):
-            width += glide * (width_goal - width)
-            mix += glide * (mix_goal - mix)
-            middle, apart = half * (s.sound[0, i] + s.sound[1, i]), half * width * (s.sound[0, i] - s.sound[1, i])
-            left[done + i] += mix * (middle + apart - left[done + i])
-            right[done + i] += mix * (middle - apart - right[done + i])
+            wet, apart = on_its_way(mix, mix_goal, glide[i]), half * on_its_way(width, width_goal, glide[i])
+            middle, side_way = half * (heard_left[i] + heard_right[i]), apart * (heard_left[i] - heard_right[i])
+            left[done + i] += wet * (middle + side_way - left[done + i])
+            right[done + i] += wet * (middle - side_way - right[done + i])
+        part = glide[frames - 1]
+        width, mix = moved_on(width, width_goal, part), moved_on(mix, mix_goal, part)
+        bass_pole = moved_on(bass_pole, bass_goal, part)
         done += frames
         s.clock += frames
     s.width, s.mix, s.bass_pole, s.bass[0], s.bass[1] = width, mix, bass_pole, bass_left, bass_right
@@ -272,8 +294,16 @@ def prepare(p, settings):
         spread = shortest * (longest / shortest) ** ((np.arange(LINES) * 7 % LINES) / (LINES - 1))
         p["length"][space] = np.maximum(_odd(spread, settings.rate), CHUNK + 1)
     p["blur"] = np.maximum(_odd(np.array(BLURS_MS), settings.rate), CHUNK + 1)
+    p["ring"] = _ring(p["length"] + MOST_SWING_MS * settings.rate / 1000)
+    p["blur_ring"], p["wait_ring"] = _ring(p["blur"]), _ring(LONGEST_WAIT_MS * settings.rate / 1000)
+    p["glide"] = gliding(GLIDE_MS, settings.rate)
     memory = round((p["predelay"] + p["decay"]) / 1000 * settings.rate)
     return tuple(_level(lines, memory) for lines in SIZES)
+
+
+def _ring(frames: np.ndarray | float) -> np.ndarray:
+    """How long a ring must be from which a chunk of so many frames ago is read, in whole chunks."""
+    return CHUNK * (np.ceil(frames / CHUNK).astype(int) + 2)
 
 
 def _odd(milliseconds: np.ndarray, rate: float) -> np.ndarray:
