@@ -11,7 +11,7 @@ import namfile
 import numpy as np
 import pytest
 import soundfile
-from network import A1_CHANNELS, a1, a2, initial_weights
+from architecture import A1_CHANNELS, a1, a2, initial_weights
 from plans import CONTAINER, PACK, PLANS, SLICED
 
 from chainrt.nam import levels

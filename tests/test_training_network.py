@@ -7,7 +7,8 @@ field's own trainer where both are installed (`pip install "chainrt[training]"`)
 import namfile
 import numpy as np
 import pytest
-from network import Network, a1, a2, initial_weights, slice_mask, with_longer_head
+from architecture import a1, a2, initial_weights, slice_mask, with_longer_head
+from network import Network
 from plans import PLANS
 
 FRAMES = 64

@@ -4,7 +4,7 @@ import data
 import numpy as np
 import pytest
 import train
-from network import Architecture, LayerArray
+from architecture import Architecture, LayerArray
 from plans import Part
 
 TINY = Architecture((LayerArray(1, 2, (3, 3), (1, 2), "Tanh", 1, 1, True),), head_scale=1.0)

@@ -9,7 +9,7 @@ Three forms of file:
 
 from dataclasses import dataclass
 
-from network import A1_CHANNELS, Architecture, a1, a2
+from architecture import A1_CHANNELS, Architecture, a1, a2
 
 CONTAINER, SLICED, PACK = "container", "sliced", "pack"
 SIZES = tuple(reversed(A1_CHANNELS))  # smallest first

@@ -27,9 +27,10 @@ import data
 import devices
 import namfile
 import numpy as np
+from architecture import initial_weights, with_longer_head
 from data import SCRATCH_FOLDER, performance_pair
 from measures import esr, loudness_and_gain
-from network import OUTPUT_FRAMES, Network, initial_weights, with_longer_head
+from network import OUTPUT_FRAMES, Network
 from plans import CONTAINER, PLANS, SLICED
 
 MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
