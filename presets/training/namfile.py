@@ -122,21 +122,25 @@ class SavedLevel:
     metadata: dict
 
 
-def levels(path):
-    """Every size in a file of ours, smallest first."""
+def models(path):
+    """Every WaveNet in a file of ours, as `wavenet` made it, smallest first."""
     with open(path, encoding="utf-8") as file:
         model = json.load(file)
     if model["architecture"] == "SlimmableContainer":
-        models = [entry["model"] for entry in model["config"]["submodels"]]
+        found = [entry["model"] for entry in model["config"]["submodels"]]
     else:
-        models = [model]
+        found = [model]
+    return [{**one, "weights": np.array(one["weights"], np.float32)} for one in found]
+
+
+def levels(path):
+    """Every size in a file of ours, smallest first."""
     found = []
-    for part in models:
-        array = part["config"]["layers"][0]
-        slimmable = array.get("slimmable")
+    for model in models(path):
+        array = model["config"]["layers"][0]
+        slimmable = array["slimmable"]
         widths = slimmable["kwargs"]["allowed_channels"] if slimmable else [array["channels"]]
-        weights = np.array(part["weights"], np.float32)
-        found += [SavedLevel(part["config"], weights, width, part["metadata"]) for width in widths]
+        found += [SavedLevel(model["config"], model["weights"], width, model["metadata"]) for width in widths]
     return found
 
 
