@@ -193,3 +193,49 @@ def test_a_fuzz_folds_hardly_anything_back():
     for harmonic in (0, *harmonics):
         rest[max(0, harmonic - 3) : harmonic + 4] = False
     assert spectrum[rest].max() < 0.01 * spectrum.max()
+
+
+def triode_gain(cathode_ohm, bypassed, supply_v=300.0, load_ohm=100e3):
+    """Of a common-cathode stage at rest, by its amplification and its plate resistance."""
+
+    def current_a(plate_v, grid_v):
+        return float(circuits.triode_current_a(plate_v, grid_v))
+
+    def excess(rest_a):
+        cathode_v = cathode_ohm * rest_a
+        return current_a(supply_v - load_ohm * rest_a - cathode_v, -cathode_v) - rest_a
+
+    rest_a = brentq(excess, 0, supply_v / (load_ohm + cathode_ohm))
+    grid_v = -cathode_ohm * rest_a
+    plate_v = supply_v - load_ohm * rest_a + grid_v
+    by_grid = (current_a(plate_v, grid_v + 1e-3) - current_a(plate_v, grid_v - 1e-3)) / 2e-3
+    by_plate = (current_a(plate_v + 1e-1, grid_v) - current_a(plate_v - 1e-1, grid_v)) / 2e-1
+    amplification, plate_ohm = by_grid / by_plate, 1 / by_plate
+    feedback_ohm = 0 if bypassed else (amplification + 1) * cathode_ohm
+    return -amplification * load_ohm / (plate_ohm + load_ohm + feedback_ohm)
+
+
+def test_the_bass_preamplifier_responds_to_small_signals_as_its_components_say():
+    """All of `cedar` in continuous time: couplings, stages at rest, tone stack by nodes, blend, output pair."""
+
+    def low_pass(hz, corner_hz):
+        return 1 / (1 + 1j * hz / corner_hz)
+
+    def high_pass(hz, corner_hz):
+        return 1 - low_pass(hz, corner_hz)
+
+    def coupled(hz, source_ohm, farad, leak_ohm):
+        return leak_ohm / (source_ohm + leak_ohm + 1 / (2j * np.pi * hz * farad))
+
+    first, second = triode_gain(1500.0, True), triode_gain(2700.0, False)
+    impulse = np.zeros(96000, np.float32)
+    impulse[0] = 0.01
+    response = np.fft.rfft(devices.play("cedar", impulse).astype(float)) / 0.01
+    for hz in (30, 41, 82, 165, 330, 660, 1320, 2640, 5280):
+        warm = 1.5 * coupled(hz, 68e3, 100e-9, 220e3) * low_pass(hz, 12e3) * first
+        warm *= tone_stack_by_nodes(hz, 0.7, 0.8, 0.2, **circuits.AMERICAN_STACK)
+        bright = 0.9 * high_pass(hz, 180) * coupled(hz, 220e3, 22e-9, 1e6) * low_pass(hz, 10e3) * second
+        blend = warm * (low_pass(hz, 180) - 0.09 * bright)
+        ends = high_pass(hz, 20) * low_pass(hz, 8000) * high_pass(hz, 22) * low_pass(hz, 6000) / 7.0
+        expected = devices.output_gain("cedar") * blend * ends
+        assert 20 * np.log10(abs(response[2 * hz] / expected)) == pytest.approx(0, abs=0.2)  # dB
