@@ -30,7 +30,7 @@ TRAINER_MODELS[TRAINER / "sliced.json"] = a2(8, head_taps=1)
 FILES = sorted(MODELS.glob("*.nam"))
 LARGEST_ESR = {"clean": 0.002, "crunch": 0.002, "overdrive": 0.002, "hi_gain": 0.005, "fuzz": 0.005}  # of a top level
 LARGEST_OF_SMALLEST = 4.0  # times that
-NEVER_HEARD = (15, 6.0)  # seed and seconds of playing that no training and no card knows
+NEVER_HEARD = (16, 10.0)  # seed and seconds of playing that no training and no card knows
 
 
 def paths(name):
