@@ -1,5 +1,6 @@
 """The models in the box: official shapes, one sound in every player, and cards that keep what they promise."""
 
+import functools
 import itertools
 import json
 import re
@@ -7,11 +8,14 @@ from pathlib import Path
 
 import card
 import data
+import devices
+import measures
 import namfile
 import numpy as np
+import playing
 import pytest
 import soundfile
-from network import A1_CHANNELS, a1, a2, initial_weights
+from architecture import A1_CHANNELS, a1, a2, initial_weights
 from plans import CONTAINER, PACK, PLANS, SLICED
 
 from chainrt.nam import levels
@@ -24,7 +28,9 @@ TRAINER = ROOT / "presets" / "training" / "trainer"
 TRAINER_MODELS = {TRAINER / f"a1-{size}.json": a1(size) for size in A1_CHANNELS}
 TRAINER_MODELS[TRAINER / "sliced.json"] = a2(8, head_taps=1)
 FILES = sorted(MODELS.glob("*.nam"))
-LARGEST_CONTAINER_ESR = {"linen": 0.002, "glass": 0.002, "rust": 0.002, "fern": 0.002, "brick": 0.005, "moss": 0.005}
+LARGEST_ESR = {"clean": 0.002, "crunch": 0.002, "overdrive": 0.002, "hi_gain": 0.005, "fuzz": 0.005}  # of a top level
+LARGEST_OF_SMALLEST = 4.0  # times that
+NEVER_HEARD = (16, 10.0)  # seed and seconds of playing that no training and no card knows
 
 
 def paths(name):
@@ -42,6 +48,12 @@ def signal():
 def test_every_file_in_the_box_has_a_plan_and_they_are_small():
     assert {path for name in TRAINED for path in paths(name)} == set(FILES)
     assert sum(path.stat().st_size for path in FILES) < 6e6
+
+
+def test_every_model_has_its_command_in_the_guide():
+    guide = (ROOT / "presets" / "training" / "README.md").read_text("utf-8")
+    assert set(re.findall(r"train\.py ([\w-]+)", guide)) == set(PLANS)
+    assert set(re.findall(r"`(\w+\.py)`", guide)) == {p.name for p in TRAINER.parent.glob("*.py")}
 
 
 def test_the_box_holds_every_kind_of_sound_and_of_file():
@@ -116,7 +128,23 @@ def test_a_card_tells_every_level_and_errors_fall_upward(name):
     assert len(rows) == sum(len(namfile.levels(path)) for path in paths(name))
     errors = [float(row["ESR"]) for row in rows]
     assert all(a > b for a, b in itertools.pairwise(errors))
-    assert errors[-1] < (LARGEST_CONTAINER_ESR[PLANS[name].device] if PLANS[name].form == CONTAINER else 0.005)
+    assert errors[-1] < LARGEST_ESR[PLANS[name].tone_type]
+    assert errors[0] < LARGEST_OF_SMALLEST * LARGEST_ESR[PLANS[name].tone_type]
+
+
+@functools.cache
+def never_heard(device):
+    """Input and output of a device."""
+    x = playing.performance(*NEVER_HEARD, devices.instrument(device))
+    return x, devices.play(device, x)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_files_themselves_err_less_with_every_level(name):
+    x, y = never_heard(PLANS[name].device)
+    errors = [measures.esr(card.played(network, x), y) for _, network, _ in card.sizes(paths(name))]
+    assert all(a > b for a, b in itertools.pairwise(errors))
+    assert errors[0] < LARGEST_OF_SMALLEST * LARGEST_ESR[PLANS[name].tone_type]
 
 
 @pytest.mark.parametrize("name", TRAINED)

@@ -7,7 +7,8 @@ field's own trainer where both are installed (`pip install "chainrt[training]"`)
 import namfile
 import numpy as np
 import pytest
-from network import Network, a1, a2, initial_weights, slice_mask, with_longer_head
+from architecture import a1, a2, initial_weights, slice_mask, with_longer_head
+from network import Network
 from plans import PLANS
 
 FRAMES = 64
@@ -103,19 +104,10 @@ def test_the_official_sizes_have_their_official_numbers_of_weights():
 
 def test_the_gradient_is_that_of_torch(case):
     torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'chainrt[training]'")
-    nam = pytest.importorskip("nam.models", reason="neural-amp-modeler is not installed")
+    readback = pytest.importorskip("readback", reason="neural-amp-modeler is not installed")
     sliced = [2, 4, 6, 8] if case.width < case.architecture.width else None
-    model = nam.init_from_nam(
-        {
-            "architecture": "WaveNet",
-            "config": namfile.wavenet_config(case.architecture, sliced),
-            "weights": case.flat.tolist(),
-            "sample_rate": namfile.SAMPLE_RATE_HZ,
-        }
-    )
-    model.eval()  # training draws a width at random
-    if sliced:
-        model._net.set_slimming((sliced.index(case.width) + 0.5) / len(sliced))
+    config = namfile.wavenet_config(case.architecture, sliced)
+    model = readback.trainer_model(namfile.SavedLevel(config, case.flat, case.width, {}))
     out = model(torch.from_numpy(case.x)[None], pad_start=False)[0, -FRAMES:]
     torch.sum(out * torch.from_numpy(case.by_output)).backward()
     expected = torch_gradient(torch, model, len(case.flat))

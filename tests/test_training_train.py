@@ -4,8 +4,8 @@ import data
 import numpy as np
 import pytest
 import train
-from network import Architecture, LayerArray
-from plans import Part
+from architecture import Architecture, LayerArray
+from plans import Part, Plan
 
 TINY = Architecture((LayerArray(1, 2, (3, 3), (1, 2), "Tanh", 1, 1, True),), head_scale=1.0)
 
@@ -121,3 +121,22 @@ def test_containers_slices_and_packs_go_into_their_files(tmp_path, monkeypatch):
         train.write_models(plan, models, paths)
         assert len(paths) == count
         assert [len(train.namfile.levels(path)) for path in paths] == ([2] if name == "linen" else [1] * count)
+
+
+def test_one_part_trained_again_leaves_the_others_as_they_are(scratch, tmp_path, monkeypatch):
+    two = Part(Architecture((LayerArray(1, 3, (3,), (1,), "Tanh", 1, 1, True),), head_scale=1.0), {3: 1}, 5)
+    plan = Plan("linen", *["made up"] * 4, train.CONTAINER, (Part(TINY, {2: 1}, 5), two))
+    monkeypatch.setitem(train.PLANS, "linen", plan)
+    monkeypatch.setattr(train.card, "write", lambda *of_what: "")
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["train.py", "linen", "--folder", str(tmp_path), *arguments])
+        train.main()
+        return train.namfile.models(tmp_path / "linen.nam")
+
+    before, after = run(), run("--part", "0", "--steps", "2")
+    assert before[1]["metadata"] == after[1]["metadata"]
+    assert np.array_equal(before[1]["weights"], after[1]["weights"])
+    assert not np.array_equal(before[0]["weights"], after[0]["weights"])
+    with pytest.raises(SystemExit):
+        run("--part", "2")

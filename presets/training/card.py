@@ -12,7 +12,6 @@ import re
 from dataclasses import dataclass
 
 import data
-import devices
 import measures
 import namfile
 import numpy as np
@@ -112,44 +111,44 @@ def measure(plan, paths):
     return figures
 
 
+def row(f):
+    """One level's line of the table."""
+    errors = f"{f.esr:.5f} | {f.pre_emphasised:.5f} | {f.typical:.5f} | {f.convergence:.4f} | {f.log_magnitude:.3f}"
+    against_device = f"{f.rms:.2f} dBFS | {f.louder:+.3f} dB | {f.delay:+.3f}"
+    return f"| {f.level} | {errors} | {against_device} | {f.steps:,} | {f.cpu_seconds:,} s |"
+
+
+def levels_compared(figures):
+    """How the levels differ in error, loudness and delay, in two sentences."""
+    falling = all(a.esr > b.esr for a, b in itertools.pairwise(figures))
+    loudness, delays = [f.rms for f in figures], [f.delay for f in figures]
+    return (
+        f"The smallest level's error is {figures[0].esr / figures[-1].esr:.1f} times the largest's; errors "
+        f"{'fall with every level upward' if falling else 'do NOT fall with every level upward'}. The levels differ "
+        f"by {max(loudness) - min(loudness):.3f} dB in loudness and {max(delays) - min(delays):.3f} samples in delay."
+    )
+
+
 def text(name, plan, paths, figures):
     """The card, in Markdown."""
-    model, make = plan.gear_model, plan.gear_make
-    device = devices.DEVICES[plan.device]
     files = ", ".join(f"`{path.name}`" for path in paths)
     size = sum(path.stat().st_size for path in paths) / 1000
-    loudness = [f.rms for f in figures]
-    delays = [f.delay for f in figures]
-    lines = [
+    table = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS), *map(row, figures)]
+    paragraphs = [
         f"## {name}",
-        "",
-        f'"{make} {model}", {files}, {size:.0f} kB. {FORMS[plan.form]}',
-        "",
-        f"What it models: {PARTS_OF[plan.device]} (`devices.{device.__name__}`).",
-        "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "|" + "---|" * len(COLUMNS),
-    ]
-    for f in figures:
-        errors = f"{f.esr:.5f} | {f.pre_emphasised:.5f} | {f.typical:.5f} | {f.convergence:.4f} | {f.log_magnitude:.3f}"
-        against_device = f"{f.rms:.2f} dBFS | {f.louder:+.3f} dB | {f.delay:+.3f}"
-        lines.append(f"| {f.level} | {errors} | {against_device} | {f.steps:,} | {f.cpu_seconds:,} s |")
-    ratio = figures[0].esr / figures[-1].esr
-    falling = all(a.esr > b.esr for a, b in itertools.pairwise(figures))
-    started = [part.start for part in plan.parts if part.start]
-    if started:
-        source = f"`{started[0]}.nam`"
-        lines += ["", f"Its full size was not trained anew: the weights of {source}, the head filled up with zeros."]
-    lines += [
-        "",
-        f"The smallest level's error is {ratio:.1f} times the largest's; errors "
-        f"{'fall with every level upward' if falling else 'do NOT fall with every level upward'}. The levels differ "
-        f"by {max(loudness) - min(loudness):.3f} dB in loudness and {max(delays) - min(delays):.3f} samples in delay.",
-        "",
+        f'"{plan.gear_make} {plan.gear_model}", {files}, {size:.0f} kB. {FORMS[plan.form]}',
+        f"What it models: {PARTS_OF[plan.device]} (`devices.{plan.device}`).",
+        "\n".join(table),
+        *(
+            f"Its full size was not trained anew: the weights of `{part.start}.nam`, the head filled up with zeros."
+            for part in plan.parts
+            if part.start
+        ),
+        levels_compared(figures),
         f"Made by `python presets/training/train.py {name}`"
         + (" (one CPU time for all its widths)." if plan.form == SLICED else "."),
     ]
-    return "\n".join(lines)
+    return "\n\n".join(paragraphs)
 
 
 def place(cards, name, card):

@@ -16,6 +16,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import circuits
 import devices
 import numpy as np
 import playing
@@ -32,7 +33,7 @@ TYPICAL_SEED, TYPICAL_SECONDS = 13, 10.0
 
 def performance_pair(device, seed, seconds):
     """(input, output) of a device, kept under a name that says all that made it."""
-    source = b"".join(Path(m.__file__).read_bytes() for m in (devices, playing))
+    source = b"".join(Path(m.__file__).read_bytes() for m in (circuits, devices, playing))
     path = SCRATCH_FOLDER / f"{device}-{seed}-{seconds:g}s-{hashlib.sha256(source).hexdigest()[:10]}.npz"
     if not path.exists():
         SCRATCH_FOLDER.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,8 @@ import os
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-import network
 import numpy as np
+from architecture import LEAKY_SLOPE
 
 FORMAT_VERSION = "0.7.0"
 SAMPLE_RATE_HZ = 48000
@@ -32,7 +32,7 @@ def layer_array(array, allowed_channels=None):
     count = len(array.kernel_sizes)
     activation = {"type": array.activation}
     if array.activation == "LeakyReLU":
-        activation["negative_slope"] = network.LEAKY_SLOPE
+        activation["negative_slope"] = LEAKY_SLOPE
     slimmable = None
     if allowed_channels:
         allowed = {"allowed_channels": list(allowed_channels)}
@@ -122,21 +122,25 @@ class SavedLevel:
     metadata: dict
 
 
-def levels(path):
-    """Every size in a file of ours, smallest first."""
+def models(path):
+    """Every WaveNet in a file of ours, as `wavenet` made it, smallest first."""
     with open(path, encoding="utf-8") as file:
         model = json.load(file)
     if model["architecture"] == "SlimmableContainer":
-        models = [entry["model"] for entry in model["config"]["submodels"]]
+        found = [entry["model"] for entry in model["config"]["submodels"]]
     else:
-        models = [model]
+        found = [model]
+    return [{**one, "weights": np.array(one["weights"], np.float32)} for one in found]
+
+
+def levels(path):
+    """Every size in a file of ours, smallest first."""
     found = []
-    for part in models:
-        array = part["config"]["layers"][0]
-        slimmable = array.get("slimmable")
+    for model in models(path):
+        array = model["config"]["layers"][0]
+        slimmable = array["slimmable"]
         widths = slimmable["kwargs"]["allowed_channels"] if slimmable else [array["channels"]]
-        weights = np.array(part["weights"], np.float32)
-        found += [SavedLevel(part["config"], weights, width, part["metadata"]) for width in widths]
+        found += [SavedLevel(model["config"], model["weights"], width, model["metadata"]) for width in widths]
     return found
 
 
@@ -165,7 +169,7 @@ def slow_play(config, flat, width, signal):
         for kernel_size, dilation in zip(array["kernel_sizes"], array["dilations"], strict=True):
             z = convolve(x, take(full, full, kernel_size)[:w, :w], dilation) + take(full)[:w, None]
             z += take(full, 1)[:w] @ signal
-            z = np.tanh(z) if is_tanh else np.where(z > 0, z, network.LEAKY_SLOPE * z)
+            z = np.tanh(z) if is_tanh else np.where(z > 0, z, LEAKY_SLOPE * z)
             head = head + z
             x = x + take(full, full)[:w, :w] @ z + take(full)[:w, None]
         head = convolve(head, take(outputs, full, array["head"]["kernel_size"])[:, :w], 1)

@@ -27,6 +27,10 @@ POWER, ADD9, SEVENTH = (0, 7, 12), (0, 7, 14), (0, 4, 7, 10)  # semitones above 
 MAJOR, MINOR = (0, 7, 12, 16, 19), (0, 7, 12, 15, 19)
 
 
+def _frames(seconds):
+    return int(seconds * SAMPLE_RATE_HZ)
+
+
 @njit(error_model="numpy")
 def _string(burst, period_samples, feedback, brightness, out):
     """A plucked string whose period may change with time (slides, bends, vibrato). Loss filter: one zero."""
@@ -49,7 +53,7 @@ def _string(burst, period_samples, feedback, brightness, out):
 
 def pluck(rng, note_hz, seconds, *, decay_seconds=2.5, pick_position=None, glide_semitones=0.0, vibrato=0.0):
     """One string, unit peak. A glide moves to its target in the middle third of the note."""
-    frames = int(seconds * SAMPLE_RATE_HZ)
+    frames = _frames(seconds)
     position = np.linspace(0, 1, frames)
     semitones = glide_semitones * np.clip((position - 0.33) * 3, 0, 1)
     semitones += vibrato * np.sin(2 * np.pi * 5.5 * seconds * position) * np.clip(position * 3 - 0.5, 0, 1)
@@ -71,7 +75,7 @@ def pluck(rng, note_hz, seconds, *, decay_seconds=2.5, pick_position=None, glide
 
 def chord(rng, root_hz, intervals, seconds, *, decay_seconds=2.5, strum_ms=12.0):
     """Strings one after the other, as a plectrum meets them."""
-    out = np.zeros(int(seconds * SAMPLE_RATE_HZ))
+    out = np.zeros(_frames(seconds))
     order = list(intervals) if rng.random() < 0.7 else list(intervals)[::-1]
     for i, semitones in enumerate(order):
         start = int(i * strum_ms * 1e-3 * rng.uniform(0.5, 1.5) * SAMPLE_RATE_HZ)
@@ -82,7 +86,7 @@ def chord(rng, root_hz, intervals, seconds, *, decay_seconds=2.5, strum_ms=12.0)
 
 
 def _sequence(seconds, make):
-    parts, frames = [], int(seconds * SAMPLE_RATE_HZ)
+    parts, frames = [], _frames(seconds)
     while sum(map(len, parts)) < frames:
         parts.append(make())
     return np.concatenate(parts)[:frames]
@@ -124,7 +128,7 @@ def muted_riff(rng, seconds, open_hz):
 
 def arpeggio(rng, seconds, open_hz):
     """Notes left ringing into one another."""
-    out = np.zeros(int(seconds * SAMPLE_RATE_HZ))
+    out = np.zeros(_frames(seconds))
     root, shape = open_hz * _fret(rng, 0, 12), [MAJOR, MINOR, ADD9, SEVENTH][rng.integers(4)]
     for start in np.arange(0, seconds - 0.1, 0.22):
         at = int(start * SAMPLE_RATE_HZ)
@@ -140,7 +144,7 @@ def dying_chord(rng, seconds, open_hz):
 
 def sweep(rng, seconds, open_hz):
     """Logarithmic sine sweep."""
-    t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    t = np.arange(_frames(seconds)) / SAMPLE_RATE_HZ
     low_hz, high_hz = rng.uniform(25, 60), rng.uniform(8000, 16000)
     rate = np.log(high_hz / low_hz) / seconds
     return np.sin(2 * np.pi * low_hz * np.expm1(rate * t) / rate + rng.uniform(0, 6))
@@ -148,7 +152,7 @@ def sweep(rng, seconds, open_hz):
 
 def two_tones(rng, seconds, open_hz):
     """Two sines a random interval apart with a slow swell: intermodulation at every level."""
-    t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    t = np.arange(_frames(seconds)) / SAMPLE_RATE_HZ
     low_hz = open_hz * _fret(rng, 0, 40)
     tones = np.sin(2 * np.pi * low_hz * t) + np.sin(2 * np.pi * low_hz * 2 ** (rng.uniform(0.2, 24) / 12) * t)
     return 0.5 * tones * np.sin(np.pi * t / seconds) ** 2
@@ -156,7 +160,7 @@ def two_tones(rng, seconds, open_hz):
 
 def noise_steps(rng, seconds, open_hz):
     """Filtered noise in steps of level."""
-    frames = int(seconds * SAMPLE_RATE_HZ)
+    frames = _frames(seconds)
     steps = 10 ** (rng.uniform(-50, 0, 8) / 20)
     noise = lfilter([1], [1, -rng.uniform(0, 0.95)], rng.normal(size=frames))
     return np.repeat(steps, -(-frames // 8))[:frames] * noise / (3.5 * np.std(noise))
@@ -171,7 +175,7 @@ def level_steps(rng, seconds, open_hz):
 
 
 def silence(rng, seconds, open_hz):
-    return np.zeros(int(seconds * SAMPLE_RATE_HZ))
+    return np.zeros(_frames(seconds))
 
 
 PLAYING = (melody, strumming, muted_riff, arpeggio, dying_chord)
@@ -189,26 +193,29 @@ def _pickup(signal):
 def typical(rng, seconds, instrument="guitar"):
     """Plain playing only, at usual strength: what levels and loudness are measured on."""
     open_hz = LOWEST_NOTE_HZ[instrument]
-    parts, frames = [], int(seconds * SAMPLE_RATE_HZ)
-    while sum(map(len, parts)) < frames:
-        for kind in PLAYING:
-            phrase = _pickup(kind(rng, 3.0, open_hz))
-            parts.append(phrase * PLAYING_PEAK * rng.uniform(0.6, 1) / np.max(np.abs(phrase)))
-    return np.concatenate(parts)[:frames].astype(np.float32)
+
+    def phrase(kind):
+        played = _pickup(kind(rng, 3.0, open_hz))
+        return played * PLAYING_PEAK * rng.uniform(0.6, 1) / np.max(np.abs(played))
+
+    return _sequence(seconds, lambda: np.concatenate([phrase(kind) for kind in PLAYING])).astype(np.float32)
 
 
 def performance(seed, seconds, instrument="guitar"):
     """Playing and test signals in turn, each phrase at a level of its own, -30 to 0 dBFS peak."""
     open_hz = LOWEST_NOTE_HZ[instrument]
     rng = np.random.default_rng(seed)
-    parts, frames = [], int(seconds * SAMPLE_RATE_HZ)
-    while sum(map(len, parts)) < frames:
-        for kind in [PLAYING[i] for i in rng.permutation(len(PLAYING))]:
-            phrase = _pickup(kind(rng, rng.uniform(1.5, 3.5), open_hz))
-            usual = rng.random() < 0.6
-            peak = PLAYING_PEAK * rng.uniform(0.5, 1.3) if usual else 10 ** (rng.uniform(-30, -1) / 20)
-            parts.append(phrase * peak / np.max(np.abs(phrase)))
-            test, length = TESTS[rng.integers(len(TESTS))]
-            peak = 10 ** (rng.uniform(-30, -2) / 20)
-            parts.append(np.clip(test(rng, length * rng.uniform(0.4, 0.7), open_hz) * peak, -1, 1))
-    return np.concatenate(parts)[:frames].astype(np.float32)
+
+    def phrase_and_test(kind):
+        played = _pickup(kind(rng, rng.uniform(1.5, 3.5), open_hz))
+        usual = rng.random() < 0.6
+        peak = PLAYING_PEAK * rng.uniform(0.5, 1.3) if usual else 10 ** (rng.uniform(-30, -1) / 20)
+        played = played * peak / np.max(np.abs(played))
+        test, length = TESTS[rng.integers(len(TESTS))]
+        peak = 10 ** (rng.uniform(-30, -2) / 20)
+        return np.concatenate([played, np.clip(test(rng, length * rng.uniform(0.4, 0.7), open_hz) * peak, -1, 1)])
+
+    def every_kind():
+        return np.concatenate([phrase_and_test(PLAYING[i]) for i in rng.permutation(len(PLAYING))])
+
+    return _sequence(seconds, every_kind).astype(np.float32)

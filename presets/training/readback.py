@@ -29,24 +29,23 @@ from chainrt.nam import levels
 PLAYED_SECONDS, SEED = 3.0, 14
 
 
-def by_trainer(saved, signal):
-    """One level by the field's trainer, after silence."""
-    model = init_from_nam(
-        {
-            "architecture": "WaveNet",
-            "config": saved.config,
-            "weights": saved.weights,
-            "sample_rate": namfile.SAMPLE_RATE_HZ,
-        }
-    )
-    model.eval()
+def trainer_model(saved):
+    """One level as the field's trainer loads it, at its width."""
+    config = {"config": saved.config, "weights": saved.weights, "sample_rate": namfile.SAMPLE_RATE_HZ}
+    model = init_from_nam({"architecture": "WaveNet", **config})
+    model.eval()  # training draws a width at random
     slimmable = saved.config["layers"][0]["slimmable"]
     if slimmable:
         allowed = slimmable["kwargs"]["allowed_channels"]
         model._net.set_slimming((allowed.index(saved.width) + 0.5) / len(allowed))
+    return model
+
+
+def by_trainer(saved, signal):
+    """One level by the field's trainer, after silence."""
     before = np.zeros(card.SETTLING_FRAMES, np.float32)
     with torch.no_grad():
-        out = model(torch.from_numpy(np.concatenate([before, signal]))[None], pad_start=False)[0]
+        out = trainer_model(saved)(torch.from_numpy(np.concatenate([before, signal]))[None], pad_start=False)[0]
     return out[-len(signal) :].numpy()
 
 

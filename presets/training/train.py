@@ -11,7 +11,8 @@ Rules kept here:
 * A step that goes wrong does no harm: gradients are clipped against their own running median, and a loss that
   is not finite sends training back to the last checkpoint with half the rate.
 
-Options: --steps scales the length, --report measures existing files again and writes their card.
+Options: --steps scales the length; --part trains one size again and leaves the others as they are; --report only
+measures existing files again and writes their card.
 """
 
 import argparse
@@ -27,9 +28,11 @@ import data
 import devices
 import namfile
 import numpy as np
+from architecture import initial_weights, with_longer_head
 from data import SCRATCH_FOLDER, performance_pair
+from loss import segment_loss
 from measures import esr, loudness_and_gain
-from network import OUTPUT_FRAMES, Network, initial_weights, with_longer_head
+from network import OUTPUT_FRAMES, Network
 from plans import CONTAINER, PLANS, SLICED
 
 MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
@@ -41,46 +44,8 @@ ADAM_MEAN, ADAM_SQUARE, ADAM_EPSILON = 0.9, 0.99, 1e-8
 AVERAGE_DECAY = 0.997  # of the averaged weights, a step
 CLIP_AT_MEDIANS = 2.0
 CHECKPOINT_STEPS = 200
-QUIET_SHARE = 0.1  # a segment's error is divided by its power plus this share of the mean power
-SPECTRAL_WEIGHT = 3e-4
-SPECTRAL_SIZES = (256, 1024, 4096)
+VALIDATION_CHECKPOINTS = 5  # every so many, progress tells the error on the validation part
 SPECTRAL_EVERY = 4  # one segment in four also has the spectral term
-SPECTRAL_FLOOR = 1e-4  # of the segment's mean bin power; without it quiet bins explode
-
-
-# ---- loss ----------------------------------------------------------------------------------------
-
-
-def spectral_loss(y, target):
-    """Mean squared difference of log power over three resolutions, and its gradient by y."""
-    loss, gradient = 0.0, np.zeros(len(y))
-    for size in SPECTRAL_SIZES:
-        window = np.hanning(size + 1)[:-1]
-        starts = np.arange(0, len(y) - size + 1, size // 2)
-        index = starts[:, None] + np.arange(size)
-        mine, other = np.fft.rfft(y[index] * window), np.fft.rfft(target[index] * window)
-        power, other_power = np.abs(mine) ** 2, np.abs(other) ** 2
-        floor = SPECTRAL_FLOOR * other_power.mean() + 1e-7
-        difference = np.log((power + floor) / (other_power + floor))
-        loss += np.mean(difference**2)
-        by_bin = 4 * difference / (power + floor) / difference.size * mine  # d loss / d(re, im)
-        by_bin[:, 1:-1] *= 0.5  # irfft counts the inner bins twice
-        frames = np.fft.irfft(by_bin, size) * size * window
-        np.add.at(gradient, index, frames)
-    return loss / len(SPECTRAL_SIZES), gradient / len(SPECTRAL_SIZES)
-
-
-def segment_loss(y, target, mean_power, with_spectrum):
-    """Loss of one segment and its gradient by the outputs."""
-    error = y - target
-    scale = 1 / (np.mean(np.square(target, dtype=float)) + QUIET_SHARE * mean_power)
-    loss = scale * np.mean(np.square(error, dtype=float))
-    gradient = (2 * scale / len(y)) * error
-    if with_spectrum:
-        spectral, spectral_gradient = spectral_loss(y.astype(float), target.astype(float))
-        loss += SPECTRAL_WEIGHT * spectral
-        gradient = gradient + SPECTRAL_WEIGHT * spectral_gradient
-    return loss, gradient
 
 
 # ---- training ------------------------------------------------------------------------------------
@@ -131,26 +96,33 @@ class Training:
 
     def one_step(self, x, y, mean_power):
         """One Adam step on fresh segments; returns {width: mean loss}, or None if anything was not finite."""
-        rng = np.random.default_rng((self.part.seed, self.step))  # a resumed run sees the same segments
-        total = self.network.geometry.total
-        gradient = np.zeros(len(self.weights), np.float32)
-        losses, count, number = {}, sum(self.part.segments.values()), self.step
-        for width, share in self.part.segments.items():
-            losses[width] = 0.0
-            for start in rng.integers(0, len(y) - OUTPUT_FRAMES, share):
-                played = self.network.play_segment(self.weights, width, x[start : start + total])
-                target = y[start : start + OUTPUT_FRAMES]
-                loss, by_output = segment_loss(played, target, mean_power, number % SPECTRAL_EVERY == 0)
-                self.network.add_gradient(self.weights, width, by_output / count, gradient)
-                losses[width] += loss / share
-                number += 1
+        losses, gradient = self._losses_and_gradient(x, y, mean_power)
         norm = float(np.linalg.norm(gradient.astype(float)))
         if not math.isfinite(norm + sum(losses.values())):
             return None
         self.norms.append(norm)
-        g = gradient * min(1.0, CLIP_AT_MEDIANS * float(np.median(self.norms)) / (norm + 1e-30))
-        self.mean += (1 - ADAM_MEAN) * (g - self.mean)
-        self.square += (1 - ADAM_SQUARE) * (g * g - self.square)
+        self._adam(gradient * min(1.0, CLIP_AT_MEDIANS * float(np.median(self.norms)) / (norm + 1e-30)))
+        return losses
+
+    def _losses_and_gradient(self, x, y, mean_power):
+        """{width: mean loss} over random segments, and the gradient of all by the weights."""
+        rng = np.random.default_rng((self.part.seed, self.step))  # a resumed run sees the same segments
+        gradient = np.zeros(len(self.weights), np.float32)
+        widths = [width for width, share in self.part.segments.items() for _ in range(share)]
+        losses = dict.fromkeys(self.part.widths, 0.0)
+        for number, width in enumerate(widths, self.step):
+            start = rng.integers(0, len(y) - OUTPUT_FRAMES)
+            played = self.network.play_segment(self.weights, width, x[start : start + self.network.geometry.total])
+            target = y[start : start + OUTPUT_FRAMES]
+            loss, by_output = segment_loss(played, target, mean_power, number % SPECTRAL_EVERY == 0)
+            self.network.add_gradient(self.weights, width, by_output / len(widths), gradient)
+            losses[width] += loss / self.part.segments[width]
+        return losses, gradient
+
+    def _adam(self, gradient):
+        """Move the weights against the gradient and their average after them."""
+        self.mean += (1 - ADAM_MEAN) * (gradient - self.mean)
+        self.square += (1 - ADAM_SQUARE) * (gradient * gradient - self.square)
         mean = self.mean / (1 - ADAM_MEAN ** (self.step + 1))
         square = self.square / (1 - ADAM_SQUARE ** (self.step + 1))
         rate = rate_at(self.step, self.steps, self.factor)
@@ -158,17 +130,15 @@ class Training:
         decay = min(AVERAGE_DECAY, (1 + self.step) / (10 + self.step))
         self.average += np.float32(1 - decay) * (self.weights - self.average)
         self.step += 1
-        return losses
 
     def run(self, report):
         """Train to the end; returns the averaged weights."""
         x, y = performance_pair(self.device, *data.TRAINING)
-        held = performance_pair(self.device, *data.VALIDATION)
         mean_power = float(np.mean(np.square(y, dtype=float)))
         x = np.concatenate([np.zeros(self.network.geometry.first_output, np.float32), x])
         if self.step == 0:
             self.save()
-        recent = {w: deque(maxlen=50) for w in self.part.widths}
+        recent = {width: deque(maxlen=50) for width in self.part.widths}
         clock = time.process_time()
         while self.step < self.steps:
             losses = self.one_step(x, y, mean_power)
@@ -181,52 +151,61 @@ class Training:
             for width, loss in losses.items():
                 recent[width].append(loss)
             if self.step % CHECKPOINT_STEPS == 0 or self.step == self.steps:
-                now = time.process_time()
-                self.cpu_seconds += now - clock
+                self.cpu_seconds += time.process_time() - clock
                 self.save()
-                clock = now
-                line = f"{self.name} {self.step}/{self.steps} {self.cpu_seconds:.0f} s CPU"
-                for w in self.part.widths:
-                    line += f" | {w} ch loss {np.mean(recent[w]):.5f}"
-                    if self.step % (5 * CHECKPOINT_STEPS) == 0 or self.step == self.steps:
-                        line += f" ESR {esr(self.network.play(self.average, w, held[0]), held[1]):.5f}"
-                report(line)
+                report(self._progress({width: np.mean(some) for width, some in recent.items()}))
                 clock = time.process_time()
         return self.average
+
+    def _progress(self, losses):
+        """One line; every few checkpoints with the errors on the validation part."""
+        parts = [f"{width} ch loss {loss:.5f}" for width, loss in losses.items()]
+        if self.step % (VALIDATION_CHECKPOINTS * CHECKPOINT_STEPS) == 0 or self.step == self.steps:
+            parts += [f"{w} ch ESR {error:.5f}" for w, error in self.validation_errors(self.average).items()]
+        return " | ".join([f"{self.name} {self.step}/{self.steps} {self.cpu_seconds:.0f} s CPU", *parts])
+
+    def validation_errors(self, weights):
+        """{width: ESR} on the validation part."""
+        x, y = performance_pair(self.device, *data.VALIDATION)
+        return {width: esr(self.network.play(weights, width, x), y) for width in self.part.widths}
 
 
 # ---- the file and its figures --------------------------------------------------------------------
 
 
-def part_model(name, plan, part, weights, cpu_seconds, steps):
-    """The .nam of one part, as a dictionary."""
-    held = performance_pair(plan.device, *data.VALIDATION)
-    network = Network(part.architecture)
-    instrument = devices.instrument(plan.device)
-    loudness, gain = loudness_and_gain(functools.partial(network.play, weights, part.widths[-1]), instrument)
-    errors = {str(w): round(esr(network.play(weights, w, held[0]), held[1]), 6) for w in part.widths}
+def part_model(plan, training):
+    """The .nam of one trained part, as a dictionary."""
+    part, weights = training.part, training.average
+    player = functools.partial(training.network.play, weights, part.widths[-1])
+    loudness, gain = loudness_and_gain(player, devices.instrument(plan.device))
+    errors = {str(w): round(error, 6) for w, error in training.validation_errors(weights).items()}
     metadata = {
         "date": namfile.date_now(),
         "loudness": round(loudness, 3),
         "gain": round(gain, 4),
-        "name": name,
+        "name": training.name,
         "modeled_by": "chainrt",
         "gear_type": plan.gear_type,
         "gear_make": plan.gear_make,
         "gear_model": plan.gear_model,
         "tone_type": plan.tone_type,
         "training": {
-            "command": f"python presets/training/train.py {name}",
+            "command": f"python presets/training/train.py {training.name}",
             "data": f"simulated device, {data.TRAINING[1]:g} s of synthetic playing",
             **({"start": f"the weights of {part.start}.nam"} if part.start else {}),
             "device_output_gain": round(devices.output_gain(plan.device), 6),
-            "steps": steps,
-            "cpu_seconds": round(cpu_seconds),
+            "steps": training.steps,
+            "cpu_seconds": round(training.cpu_seconds),
             "validation_esr": errors[str(part.widths[-1])],
             "validation_esr_by_channels": errors,
         },
     }
     return namfile.wavenet(weights, part.architecture, metadata, part.widths if plan.form == SLICED else None)
+
+
+def existing_models(paths):
+    """The models in the files of a plan, as they stand there, smallest first."""
+    return [model for path in paths for model in namfile.models(path)]
 
 
 def write_models(plan, models, paths):
@@ -245,6 +224,7 @@ def main():
     parser.add_argument("model", choices=sorted(PLANS))
     parser.add_argument("--steps", type=float, default=1.0, help="share of the planned steps, say 0.1")
     parser.add_argument("--folder", type=Path, default=MODELS_FOLDER, help="of the files to write and of CARDS.md")
+    parser.add_argument("--part", type=int, help="train only this part, 0 the smallest; the others stay as they are")
     parser.add_argument("--report", action="store_true", help="only measure the existing files")
     options = parser.parse_args()
 
@@ -253,14 +233,16 @@ def main():
 
     SCRATCH_FOLDER.mkdir(parents=True, exist_ok=True)
     plan = PLANS[options.model]
+    if options.part is not None and not 0 <= options.part < len(plan.parts):
+        parser.error(f"{options.model} has the parts 0 to {len(plan.parts) - 1}")
     paths = [options.folder / file for file in plan.files(options.model)]
     if not options.report:
-        models = []
+        models = existing_models(paths) if options.part is not None else [None] * len(plan.parts)
         for number, part in enumerate(plan.parts):
-            steps = math.ceil(part.steps * options.steps)
-            training = Training(options.model, plan.device, number, part, steps)
-            weights = training.run(report)
-            models.append(part_model(options.model, plan, part, weights, training.cpu_seconds, steps))
+            if options.part in (None, number):
+                training = Training(options.model, plan.device, number, part, math.ceil(part.steps * options.steps))
+                training.run(report)
+                models[number] = part_model(plan, training)
         write_models(plan, models, paths)
     report(card.write(options.model, plan, paths, options.folder / "CARDS.md"))
 
