@@ -254,6 +254,7 @@ def test_the_report_has_exactly_the_keys_that_scripts_rely_on(two_amps):
         "longest_miss_run",
         "lost_periods",
         "latency_frames",
+        "latency_ms",
         "load",
         "utility",
         "level_changes",
@@ -262,7 +263,17 @@ def test_the_report_has_exactly_the_keys_that_scripts_rely_on(two_amps):
     ]
     assert list(answer["load"]) == ["mean", "p50", "p99", "max"]
     for block in answer["blocks"]:
-        assert list(block) == ["id", "kind", "latency_frames", "levels", "level", "level_share", "cost_us", "changes"]
+        assert list(block) == [
+            "id",
+            "kind",
+            "latency_frames",
+            "latency_ms",
+            "levels",
+            "level",
+            "level_share",
+            "cost_us",
+            "changes",
+        ]
         assert list(block["cost_us"]) == ["mean", "p99"]
         assert list(block["level_share"]) == block["levels"]
         assert block["level"] in block["levels"]
