@@ -16,6 +16,7 @@ from .simulated import score_of
 from .statistics import Estimate, bootstrap, paired, write, write_rate
 
 MINUTE_S = 60.0
+ENOUGH_SEEDS = 10
 CLAIRVOYANTS = {"each period": "clairvoyant, each period", "99 periods": "clairvoyant, 99 periods each"}
 
 
@@ -38,6 +39,7 @@ def evidence(rows: Sequence[Row]) -> str:
     return (
         f"Each line stands on {seeds} {'seed' if high == 1 else 'seeds'} of {times}: {total} periods. In brackets: the"
         " interval of 95 % (bootstrap over seeds); no event in N periods proves a rate of at most 3/N."
+        + (" With so few seeds the intervals are rough." if low < ENOUGH_SEEDS else "")
     )
 
 
@@ -55,10 +57,11 @@ HEADINGS = (
     *("longest run>", "utility>", "regret>", "changes a minute>"),
 )
 COLUMNS = (
-    "Misses, late stalls, unavoidable misses, held periods and cold falls are per million periods. Late stalls: the part"
-    " of the misses that no scheduler on one core could have prevented at the load that was played, in the mean."
-    " Unavoidable: all at their smallest would have missed, too. Utility: 1 all at full, 0 all at their smallest, the"
-    " period missed, or a block not computed. Regret: to a clairvoyant that keeps each plan for 99 periods."
+    "Misses, late stalls, unavoidable misses, held periods and cold falls are per million periods. Late stalls: the"
+    " part of the misses that no scheduler on one core could have prevented at the load that was played, in the mean."
+    " Unavoidable: all at their smallest would have missed, too. Held: a block was not computed. Cold falls: a block"
+    " fell to a level that did not know its past. Utility: 1 all at full; 0 all at their smallest, a period missed or"
+    " held. Regret: to a clairvoyant that keeps each plan for 99 periods."
 )
 
 
@@ -168,8 +171,10 @@ def verdict_table(name: str, caption: str, found: Sequence[Verdict]) -> Table:
         "so",
     )
     lines = [
-        (one.scenario, one.other, write(one.misses, "+,.0f"), one.misses_word, write(one.utility, "+.3f"))
-        + (one.utility_word, one.word)
+        (
+            *(one.scenario, one.other, write(one.misses, "+,.0f"), one.misses_word),
+            *(write(one.utility, "+.3f"), one.utility_word, one.word),
+        )
         for one in found
     ]
     return Table(name, caption, headings, lines)
@@ -179,9 +184,9 @@ def summary(found: Sequence[Verdict]) -> list[str]:
     """How often ours wins, trades, ties and loses; every loss and every tie by name."""
     words = [one.word for one in found]
     lines = [
-        f"Of {len(found)} comparisons with a rival on the same days, ours wins {words.count('win')} (better in misses or"
-        f" utility, worse in neither), trades one for the other in {words.count('trade')}, ties {words.count('tie')} and"
-        f" loses {words.count('loss')}."
+        f"Of {len(found)} comparisons with a rival on the same days, ours wins {words.count('win')} (better in misses"
+        f" or utility, worse in neither), trades one for the other in {words.count('trade')}, ties"
+        f" {words.count('tie')} and loses {words.count('loss')}."
     ]
     for word, verb in (("loss", "Loses"), ("tie", "Ties")):
         named = [f"{one.other} ({one.scenario})" for one in found if one.word == word]

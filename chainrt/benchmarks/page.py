@@ -127,7 +127,7 @@ def markdown(told: Told) -> str:
 
 
 def answer(entries: Sequence[Entry], about: dict) -> dict:
-    """Everything on the page, and all rows, as one JSON object."""
+    """Everything on the page, and all rows without their series, as one JSON object."""
     return about | {
         "chapters": {
             entry.name: {
@@ -140,7 +140,9 @@ def answer(entries: Sequence[Entry], about: dict) -> dict:
                     for part in (entry.told.parts if entry.told else ())
                     if isinstance(part, Table)
                 },
-                "rows": entry.rows,
+                "rows": [
+                    {key: value for key, value in row.items() if not isinstance(value, list)} for row in entry.rows
+                ],
             }
             for entry in entries
         }

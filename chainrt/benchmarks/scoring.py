@@ -81,18 +81,19 @@ class Tally:
             return
         rows = np.arange(self.done, done) % len(self.chain.ring)
         ring, spent = self.chain.ring[rows], self.chain.spent[rows]
-        utility = (self.worth[np.arange(len(self.worth)), spent["audible"]].sum(axis=1) - self.low) / (
-            self.high - self.low
-        )
-        held = (spent["reflex"] == HELD).any(axis=1)
-        utility[(ring["missed"] == 1) | held] = 0.0
-        self.utility += float(utility.sum())
-        self.held += int(held.sum())
+        self.utility += float(self.utilities(ring, spent).sum())
+        self.held += int(_is_held(spent).sum())
         self.cold += int((spent["reflex"] == COLD).sum())
         self.late_stalls += self._late_stalls(ring, spent)
         response = (ring["late_ns"] + ring["spent_ns"]) / self.model.deadline_ns
         self.responses += np.histogram(np.clip(response, RESPONSE_EDGES[0], RESPONSE_EDGES[-1]), RESPONSE_EDGES)[0]
         self.done = done
+
+    def utilities(self, ring: np.ndarray, spent: np.ndarray) -> np.ndarray:
+        """Of each period: 1 all at full; 0 all at their smallest, missed, or a block not computed."""
+        worth = self.worth[np.arange(len(self.worth)), spent["audible"]].sum(axis=1)
+        lost = (ring["missed"] == 1) | _is_held(spent)
+        return np.where(lost, 0.0, (worth - self.low) / (self.high - self.low))
 
     def _late_stalls(self, ring, spent) -> float:
         """In the mean: stalls that would have ended behind the deadline, though not with all at their smallest."""
@@ -104,6 +105,23 @@ class Tally:
         longer = _longer(deadline - before) - _longer(deadline - least - ring["late_ns"])[:, np.newaxis]
         usual = (ring["missed"] == 0) & (sound_ns.max(axis=1) < deadline)
         return float(self.stall_share * np.maximum(longer, 0.0)[usual].sum())
+
+
+class Keeping(Tally):
+    """Keeps all records of a run that is shorter than the engine's ring."""
+
+    def __call__(self, done: int, total: int, changes) -> None:
+        super().__call__(done, total, changes)
+        if done == total:
+            self.ring, self.spent = self.chain.ring[:done].copy(), self.chain.spent[:done].copy()
+
+    @property
+    def utility_of_all(self) -> np.ndarray:
+        return self.utilities(self.ring, self.spent)
+
+
+def _is_held(spent: np.ndarray) -> np.ndarray:
+    return (spent["reflex"] == HELD).any(axis=1)
 
 
 def _longer(slack_ns: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("policies",)
+NAMES = ("policies", "frontier", "reaction", "timelines", "responses", "adversaries", "ablations")
 
 
 def load(name: str) -> ModuleType:

@@ -30,8 +30,9 @@ def tell(rows: list[Row]) -> Told:
         "parts", "What is taken out", ("policy", "what"), [(name, made.__doc__) for name, made in ABLATIONS.items()]
     )
     about = (
-        "A part that can be taken out without loss is not worth its lines. Each line below is the scheduler without one"
-        " part against the whole, on the same days. Cold falls are neither misses nor lost utility, but they are heard.",
+        "A part that can be taken out without loss is not worth its lines. Each line below is the scheduler without"
+        " one part against the whole, on the same days. Cold falls are neither misses nor lost utility, but they are"
+        " heard.",
         comparing.evidence(rows),
         comparing.COLUMNS,
     )
