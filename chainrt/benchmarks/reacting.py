@@ -1,10 +1,11 @@
 """How fast a policy reacts: the load doubles, and stays so.
 
 * to fit: periods from the doubled load to the first one that ends in time and is followed by CALM_S without a miss.
-* back: milliseconds from the doubled load to the moment from which, in the mean over CALM_S, the utility is 95 % of
-  what the best plan has that fits the deadline at the doubled load.
+* settled: milliseconds from the doubled load to the moment from which, in the mean over CALM_S, the utility is ENOUGH
+  of what it is in the last SETTLED_S of the run.
+* share: what it is then, over that of the best plan that fits the deadline at the doubled load.
 
-Both are None if it was not so before the run ended.
+The first is None if it never fits; the second if nothing is left to be settled at.
 """
 
 from pathlib import Path
@@ -20,7 +21,7 @@ from .scenarios import DOUBLED, PERIOD_S, doubled_at
 from .scoring import Keeping, play
 
 PERIODS = 6000  # eight seconds: shorter than the engine's ring
-CALM_S, ENOUGH = 0.1, 0.95
+CALM_S, SETTLED_S, ENOUGH = 0.1, 1.0, 0.95
 
 
 def measure(cell: Cell, folder: Path) -> dict[str, Any]:
@@ -28,12 +29,13 @@ def measure(cell: Cell, folder: Path) -> dict[str, Any]:
     _, tally, _ = play(make_policy(cell["policy"], None), "doubled", PERIODS, cell["seed"], tally_by=Keeping)
     since = doubled_at(cell["seed"])
     missed = tally.ring["missed"][since:] == 1
-    calm = round(CALM_S / PERIOD_S)
+    calm, utility = round(CALM_S / PERIOD_S), tally.utility_of_all[since:]
+    settled = float(utility[-round(SETTLED_S / PERIOD_S) :].mean())
     return {
         "misses": int(missed.sum()),
         "to_fit": first_stretch(~missed, calm),
-        "back_ms": _milliseconds(first_mean(tally.utility_of_all[since:], calm, ENOUGH * best_after())),
-        "in_the_end": float(tally.utility_of_all[-calm:].mean() / best_after()),
+        "settled_ms": _milliseconds(first_mean(utility, calm, ENOUGH * settled) if settled > 0 else None),
+        "share": settled / best_after(),
     }
 
 

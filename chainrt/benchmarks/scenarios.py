@@ -102,12 +102,11 @@ class PresetsAllTheTime(Weather):
 
 
 def _swings(numbers: np.ndarray, seed: int) -> np.ndarray:
-    return np.where((numbers * PERIOD_S / SWING_S).astype(int) % 2 == 1, SWING, 1.0)
+    return np.where(numbers // round(SWING_S / PERIOD_S) % 2 == 1, SWING, 1.0)
 
 
 def _thermal_steps(numbers: np.ndarray, seed: int) -> np.ndarray:
-    steps = (numbers * PERIOD_S / THERMAL_STEP_S).astype(int) % len(weather.THERMAL)
-    return np.array(weather.THERMAL)[steps]
+    return np.array(weather.THERMAL)[numbers // round(THERMAL_STEP_S / PERIOD_S) % len(weather.THERMAL)]
 
 
 def _doubled(numbers: np.ndarray, seed: int) -> np.ndarray:

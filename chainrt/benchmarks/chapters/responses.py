@@ -17,6 +17,7 @@ TITLE = "Response times"
 IS_TIMED = False
 POLICIES = OURS, "full", "static 70 %", "three states"
 SCENARIOS = "calm", "bursts", "hostile"
+TICKS = (20, 50, 100, 200, 500, 1000)  # % of the deadline
 SHARES = (0.5, 0.99, 0.999, 0.9999)
 
 
@@ -38,7 +39,7 @@ def tell(rows: list[Row]) -> Told:
     about = (
         "A period's response time runs from the moment at which it was due, so a late start and an overrun of the"
         " period before count; muted work after the sound counts, too. Every period is counted, so nothing is hidden by"
-        " waiting (no coordinated omission).",
+        " waiting (no coordinated omission). The last bin holds all beyond ten deadlines.",
         evidence(rows),
     )
     parts = (
@@ -77,8 +78,11 @@ def _draw(figure, ink, rows: list[Row]) -> None:
                 line = ink.line(number) | {"marker": ""}
                 axes.step(100 * middles, np.where(counts > 0, counts, np.nan), where="mid", label=policy, **line)
         axes.axvline(100, color=ink.alarm, linewidth=1.2)
-        axes.set(xscale="log", yscale="log", title=scenario, xlabel="% of the deadline", ylim=(0.7, None))
-        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set(
+            xscale="log", yscale="log", title=scenario, xlabel="% of the deadline", xlim=(20, 1000), ylim=(0.7, None)
+        )
+        axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
+        axes.set_xticks([], minor=True)
         axes.grid(alpha=0.3)
     grid[0].set_ylabel("periods")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(POLICIES))

@@ -13,6 +13,7 @@ __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 TITLE = "Ten seconds of bursts"
 IS_TIMED = False
 SCENARIO, SEED, PERIODS = "bursts", 3, 7500
+HEIGHT = 1.25  # from one amp to the next
 FEW_MISSES = 1e-3  # share of all periods: beyond it a rival is not asked for its fidelity
 
 
@@ -63,7 +64,7 @@ def _draw(figure, ink, row: Row) -> None:
     load.set(ylabel="% of the deadline", ylim=(0, 180))
     load.legend(loc="upper right", ncols=3)
     for place, index in enumerate(SLIMMABLE):
-        offset = 1.25 * (len(SLIMMABLE) - 1 - place)
+        offset = HEIGHT * (len(SLIMMABLE) - 1 - place)
         levels.plot(time_s, np.array(row["levels"][place]) + offset, color=ink.lines[place], linewidth=1.2)
         levels.text(
             -0.01,
@@ -75,6 +76,7 @@ def _draw(figure, ink, row: Row) -> None:
             transform=levels.get_yaxis_transform(),
         )
     levels.set_yticks([])
+    levels.set_ylim(-0.15, HEIGHT * len(SLIMMABLE) - 0.1)
     levels.set_title("level of each amp, from smallest to full", fontsize=9, loc="left")
     machine.plot(time_s, row["slowdown"], color=ink.text, linewidth=0.8)
     machine.set(xlabel="seconds", ylabel="slowdown", xlim=(0, time_s[-1]), ylim=(0.9, None))
