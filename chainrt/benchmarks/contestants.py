@@ -33,7 +33,7 @@ FAMILIES = {
     "static": Family(static, "share", 0.70, (0.35, 0.45, 0.55, 0.62, 0.70, 0.78, 0.86)),
     "load time, all at once": Family(lambda share: at_load_time(share, True), "share", 0.5, (0.3, 0.5, 0.66, 0.8, 1.0)),
     "load time, one by one": Family(lambda share: at_load_time(share, False), "share", 0.5, (0.3, 0.5, 0.66, 0.8, 1.0)),
-    "three states": Family(three_states, "first threshold", 0.70, (0.40, 0.55, 0.70, 0.80, 0.90, 1.0)),
+    "three states": Family(three_states, "first threshold", 0.70, (0.40, 0.55, 0.70, 0.85, 1.0)),
     "threshold (AIMD)": Family(threshold, "threshold", 0.9, (0.6, 0.7, 0.8, 0.9, 1.0)),
     "ALERT-like, free": Family(lambda sigmas: alert(sigmas, True), "sigmas", 3.0, (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)),
     "ALERT-like, charged": Family(lambda sigmas: alert(sigmas, False), "sigmas", 3.0, (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)),

@@ -154,7 +154,7 @@ def parser() -> Parser:
     bench.set_defaults(command=command("bench"))
     effort = bench.add_mutually_exclusive_group()
     effort.add_argument("--quick", action="store_true", help="under two minutes on two cores (default)")
-    effort.add_argument("--full", action="store_true", help="twenty seeds and long runs: hours on two cores")
+    effort.add_argument("--full", action="store_true", help="twenty seeds and long runs: one to two hours on two cores")
     bench.add_argument(
         "--out", metavar="FOLDER", default="chainrt-bench", help="where it goes (default: chainrt-bench)"
     )
