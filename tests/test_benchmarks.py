@@ -12,7 +12,7 @@ from pedalboards import chainrt
 from chainrt.benchmarks import chapters, comparing, page, running, statistics
 from chainrt.benchmarks.ablations import ABLATIONS
 from chainrt.benchmarks.chapter import FULL, QUICK, Effort, Picture, Sound, Table, Told
-from chainrt.benchmarks.contestants import CONTESTANTS, FAMILIES, OURS, TWICE, make_policy
+from chainrt.benchmarks.contestants import CONTESTANTS, FAMILIES, OURS, SECOND_CORE, TWICE, make_policy
 from chainrt.benchmarks.reacting import first_mean, first_stretch
 from chainrt.benchmarks.scenarios import ADVERSARIES, BLOCKS, DAYS, DOUBLED, NEW_BLOCK, SCENARIOS, STALL_NS
 from chainrt.benchmarks.scoring import best_possible, longest_run, play, twice_the_period, weather_rows
@@ -274,10 +274,18 @@ def test_nobody_is_better_than_the_clairvoyant_of_every_period(name):
 
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_every_ablation_decides_otherwise(name):
-    scenario, seed = "hostile" if name == "without headroom" else "bursts", 0
-    whole, _, _ = play(make_policy(OURS, None), scenario, 12_000, seed)
-    without, _, _ = play(make_policy(name, None), scenario, 12_000, seed)
-    assert whole != without
+    days = product(("hostile", "bursts", "presets"), range(3))
+    both = ((play(make_policy(one, None), day, 12_000, seed)[0] for one in (OURS, name)) for day, seed in days)
+    assert any(whole != without for whole, without in both)
+
+
+def test_on_two_cores_the_smallest_levels_step_in_and_no_miss_is_excused():
+    alone, _, _ = play(make_policy(OURS, None), "hostile", 12_000, 1)
+    both, tally, _ = play(make_policy(SECOND_CORE, None), "hostile", 12_000, 1)
+    assert both.unavoidable == 0
+    assert both.misses <= alone.misses
+    assert tally.in_time is not tally.chain
+    assert both != alone
 
 
 def test_without_reflex_there_are_misses_and_without_insurance_cold_falls():

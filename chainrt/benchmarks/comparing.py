@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .chapter import Row, Table
-from .contestants import OURS
+from .contestants import OURS, is_rival
 from .scenarios import PERIOD_S
 from .simulated import score_of
 from .statistics import Estimate, bootstrap, paired, write, write_rate
@@ -181,7 +181,8 @@ def verdict_table(name: str, caption: str, found: Sequence[Verdict]) -> Table:
 
 
 def summary(found: Sequence[Verdict]) -> list[str]:
-    """How often ours wins, trades, ties and loses; every loss and every tie by name."""
+    """How often ours wins, trades, ties and loses against rivals; every loss and every tie by name."""
+    found = [one for one in found if is_rival(one.other)]
     words = [one.word for one in found]
     lines = [
         f"Of {len(found)} comparisons with a rival on the same days, ours wins {words.count('win')} (better in misses"

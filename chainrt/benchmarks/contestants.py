@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..scheduler import POLICIES, ChainModel, Policy
+from ..scheduler import POLICIES, Adaptive, ChainModel, Policy
 from .ablations import ABLATIONS
 from .rivals import alert, at_load_time, static, three_states, threshold
 
@@ -25,11 +25,25 @@ class Family:
 
 def adaptive(budget: float) -> Make:
     """The scheduler; its budget is the knob, whatever the others are given."""
-    return lambda chain, _: POLICIES["adaptive"](chain, budget)
+    return lambda chain, _: Adaptive(chain, budget)
 
+
+class OnTwoCores(Adaptive):
+    """The scheduler, its chain on a second core, the smallest levels on the first (chainrt/pair.py): a period later."""
+
+    two_cores = True
+
+
+def on_two_cores(budget: float) -> Make:
+    return lambda chain, _: OnTwoCores(chain, budget)
+
+
+OURS, SECOND_CORE, TWICE = "adaptive", "adaptive, second core", "full, twice the period"
+BUDGETS = (0.45, 0.55, 0.65, 0.75, 0.85, 0.92, BUDGET, 1.0)
 
 FAMILIES = {
-    "adaptive": Family(adaptive, "budget", BUDGET, (0.45, 0.55, 0.65, 0.75, 0.85, 0.92, BUDGET, 1.0)),
+    OURS: Family(adaptive, "budget", BUDGET, BUDGETS),
+    SECOND_CORE: Family(on_two_cores, "budget", BUDGET, BUDGETS),
     "static": Family(static, "share", 0.70, (0.35, 0.45, 0.55, 0.62, 0.70, 0.78, 0.86)),
     "load time, all at once": Family(lambda share: at_load_time(share, True), "share", 0.5, (0.3, 0.5, 0.66, 0.8, 1.0)),
     "load time, one by one": Family(lambda share: at_load_time(share, False), "share", 0.5, (0.3, 0.5, 0.66, 0.8, 1.0)),
@@ -39,11 +53,11 @@ FAMILIES = {
     "ALERT-like, charged": Family(lambda sigmas: alert(sigmas, False), "sigmas", 3.0, (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)),
 }
 
-OURS, TWICE = "adaptive", "full, twice the period"
 _USUAL = {name: family.make(family.usual) for name, family in FAMILIES.items()}
 
 CONTESTANTS: dict[str, Make] = {
     OURS: _USUAL.pop(OURS),
+    SECOND_CORE: _USUAL.pop(SECOND_CORE),
     "full": POLICIES["full"],
     "lite": POLICIES["lite"],
     "static 55 %": static(0.55),
@@ -52,6 +66,10 @@ CONTESTANTS: dict[str, Make] = {
     **_USUAL,
 }
 """By name, with the usual knob. Beside them plays TWICE: everything at full in periods of twice the length."""
+
+
+def is_rival(name: str) -> bool:
+    return name not in (OURS, SECOND_CORE)
 
 
 def make_policy(name: str, knob: float | None) -> Make:

@@ -74,8 +74,21 @@ class Disturbed:
         return self._made.next_extra
 
     def rows(self, periods: int) -> np.ndarray:
+        rows = self._made.rows(periods)
+        self._disturb(rows)
+        self._done += periods
+        return rows
+
+    def on_two_cores(self, periods: int) -> tuple[np.ndarray, np.ndarray]:
+        both = self._made.on_two_cores(periods)
+        for rows in both:
+            self._disturb(rows)
+        self._done += periods
+        return both
+
+    def _disturb(self, rows: np.ndarray) -> None:
         scenario, seed = self._scenario, self._seed
-        rows, numbers = self._made.rows(periods), self._done + np.arange(periods)
+        numbers = self._done + np.arange(len(rows))
         played, muted = rows[:, WEATHER_PERIOD::WEATHER_BLOCK], rows[:, WEATHER_PERIOD + 2 :: WEATHER_BLOCK]
         if scenario.factors:
             factors = scenario.factors(numbers, seed)
@@ -87,8 +100,6 @@ class Disturbed:
                 times[since:] *= scenario.ratios(seed)
         if scenario.last_stall_ns:
             rows[:, WEATHER_PERIOD + 1 + WEATHER_BLOCK * (BLOCKS - 1)] += scenario.last_stall_ns(numbers, seed)
-        self._done += periods
-        return rows
 
 
 class PresetsAllTheTime(Weather):

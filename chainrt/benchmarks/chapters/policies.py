@@ -13,7 +13,16 @@ __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 TITLE = "Policies and scenarios"
 IS_TIMED = False
 PERIODS, QUICK_PERIODS = 40_000, 6_000
-QUICK_POLICIES = "adaptive", "full", "static 55 %", "static 70 %", "three states", "ALERT-like, charged", TWICE
+QUICK_POLICIES = (
+    "adaptive",
+    "adaptive, second core",
+    "full",
+    "static 55 %",
+    "static 70 %",
+    "three states",
+    "ALERT-like, charged",
+    TWICE,
+)
 
 
 def players(effort: Effort) -> tuple[str, ...]:
@@ -43,6 +52,6 @@ def tell(rows: list[Row]) -> Told:
     )
     parts = (
         comparing.score_table("scores", "Each policy in each scenario", rows),
-        comparing.verdict_table("verdicts", "Ours against each rival, seed by seed", found),
+        comparing.verdict_table("verdicts", "Ours (one core) against each of the others, seed by seed", found),
     )
     return Told(about, comparing.summary(found), parts)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...numeric import PEDALBOARD
 from ..chapter import Cell, Effort, Picture, Row, Table, Told
-from ..contestants import CONTESTANTS, OURS
+from ..contestants import CONTESTANTS, OURS, is_rival
 from ..scenarios import PERIOD_S
 from ..watching import SLIMMABLE, measure
 
@@ -24,7 +24,7 @@ def cells(effort: Effort) -> list[Cell]:
 def best_rival(rows: list[Row]) -> Row | None:
     """The one of highest utility among those that miss no more than one period in a thousand; if none does, the one
     with the fewest misses."""
-    rivals = [row for row in rows if row["policy"] != OURS]
+    rivals = [row for row in rows if is_rival(row["policy"])]
     safe = [row for row in rivals if row["avoidable"] <= FEW_MISSES * row["periods"]]
     if safe:
         return max(safe, key=lambda row: np.mean(row["utility"]))
