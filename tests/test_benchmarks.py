@@ -12,7 +12,7 @@ from pedalboards import chainrt
 from chainrt.benchmarks import chapters, comparing, page, running, statistics
 from chainrt.benchmarks.ablations import ABLATIONS
 from chainrt.benchmarks.chapter import FULL, QUICK, Effort, Picture, Sound, Table, Told
-from chainrt.benchmarks.contestants import CONTESTANTS, FAMILIES, OURS, SECOND_CORE, TWICE, make_policy
+from chainrt.benchmarks.contestants import CONTESTANTS, FAMILIES, OURS, SECOND_CORE, TWICE, player
 from chainrt.benchmarks.reacting import first_mean, first_stretch
 from chainrt.benchmarks.scenarios import ADVERSARIES, BLOCKS, DAYS, DOUBLED, NEW_BLOCK, SCENARIOS, STALL_NS
 from chainrt.benchmarks.scoring import best_possible, longest_run, play, twice_the_period, weather_rows
@@ -262,10 +262,15 @@ def test_the_doubled_load_doubles_at_another_place_for_each_seed():
     assert starts == [1125, 1126, 1127]
 
 
+def played(policy, knob, scenario, periods, seed=0):
+    make, budget = player(policy, knob)
+    return play(make, scenario, periods, seed, budget)
+
+
 @pytest.mark.parametrize("name", ["calm", "unknown block", "wrong tables"])
 def test_nobody_is_better_than_the_clairvoyant_of_every_period(name):
     for policy in (OURS, "full"):
-        score, _, _ = play(make_policy(policy, None), name, 3000, 1)
+        score, _, _ = played(policy, None, name, 3000, 1)
         assert score.utility / 3000 <= best_possible(name, 3000, 1)[0] + 0.002  # it leaves out the jitter of blocks
 
 
@@ -275,13 +280,13 @@ def test_nobody_is_better_than_the_clairvoyant_of_every_period(name):
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_every_ablation_decides_otherwise(name):
     days = product(("hostile", "bursts", "presets"), range(3))
-    both = ((play(make_policy(one, None), day, 12_000, seed)[0] for one in (OURS, name)) for day, seed in days)
+    both = ((played(one, None, day, 12_000, seed)[0] for one in (OURS, name)) for day, seed in days)
     assert any(whole != without for whole, without in both)
 
 
 def test_on_two_cores_the_smallest_levels_step_in_and_no_miss_is_excused():
-    alone, _, _ = play(make_policy(OURS, None), "hostile", 12_000, 1)
-    both, tally, _ = play(make_policy(SECOND_CORE, None), "hostile", 12_000, 1)
+    alone, _, _ = played(OURS, None, "hostile", 12_000, 1)
+    both, tally, _ = played(SECOND_CORE, None, "hostile", 12_000, 1)
     assert both.unavoidable == 0
     assert both.misses <= alone.misses
     assert tally.in_time is not tally.chain
@@ -289,9 +294,9 @@ def test_on_two_cores_the_smallest_levels_step_in_and_no_miss_is_excused():
 
 
 def test_without_reflex_there_are_misses_and_without_insurance_cold_falls():
-    whole, _, _ = play(make_policy(OURS, None), "bursts", 6000)
-    blind, _, _ = play(make_policy("without reflex", None), "bursts", 6000)
-    uninsured, _, _ = play(make_policy("without insurance", None), "bursts", 6000)
+    whole, _, _ = played(OURS, None, "bursts", 6000)
+    blind, _, _ = played("without reflex", None, "bursts", 6000)
+    uninsured, _, _ = played("without insurance", None, "bursts", 6000)
     assert blind.avoidable > 100 + whole.avoidable
     assert uninsured.cold > whole.cold
 
@@ -301,8 +306,13 @@ def test_every_knob_does_something(name):
     sweep = FAMILIES[name].sweep
     assert list(sweep) == sorted(sweep)
     assert FAMILIES[name].usual in sweep
-    low, high = (play(make_policy(name, knob), "bursts", 3000)[0] for knob in (sweep[0], sweep[-1]))
+    low, high = (played(name, knob, "bursts", 3000)[0] for knob in (sweep[0], sweep[-1]))
     assert low != high
+
+
+def test_the_budget_that_is_turned_stays_so_when_the_chain_changes():
+    _, tally, control = played(OURS, 0.45, "presets all the time", 3000)
+    assert control._policy._capacity_ns == pytest.approx(0.45 * tally.model.deadline_ns)
 
 
 def test_twice_the_period_counts_two_short_ones_for_each_miss():

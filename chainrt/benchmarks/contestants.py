@@ -23,27 +23,18 @@ class Family:
     sweep: Sequence[float]
 
 
-def adaptive(budget: float) -> Make:
-    """The scheduler; its budget is the knob, whatever the others are given."""
-    return lambda chain, _: Adaptive(chain, budget)
-
-
 class OnTwoCores(Adaptive):
     """The scheduler, its chain on a second core, the smallest levels on the first (chainrt/pair.py): a period later."""
 
     two_cores = True
 
 
-def on_two_cores(budget: float) -> Make:
-    return lambda chain, _: OnTwoCores(chain, budget)
-
-
 OURS, SECOND_CORE, TWICE = "adaptive", "adaptive, second core", "full, twice the period"
 BUDGETS = (0.45, 0.55, 0.65, 0.75, 0.85, 0.92, BUDGET, 1.0)
 
 FAMILIES = {
-    OURS: Family(adaptive, "budget", BUDGET, BUDGETS),
-    SECOND_CORE: Family(on_two_cores, "budget", BUDGET, BUDGETS),
+    OURS: Family(lambda budget: Adaptive, "budget", BUDGET, BUDGETS),  # `player` says with which budget it plays
+    SECOND_CORE: Family(lambda budget: OnTwoCores, "budget", BUDGET, BUDGETS),
     "static": Family(static, "share", 0.70, (0.35, 0.45, 0.55, 0.62, 0.70, 0.78, 0.86)),
     "load time, all at once": Family(lambda share: at_load_time(share, True), "share", 0.5, (0.3, 0.5, 0.66, 0.8, 1.0)),
     "load time, one by one": Family(lambda share: at_load_time(share, False), "share", 0.5, (0.3, 0.5, 0.66, 0.8, 1.0)),
@@ -72,12 +63,9 @@ def is_rival(name: str) -> bool:
     return name not in (OURS, SECOND_CORE)
 
 
-def make_policy(name: str, knob: float | None) -> Make:
-    """A contestant, an ablation, or a family with its knob at a given place."""
-    if knob is not None:
-        return FAMILIES[name].make(knob)
-    return CONTESTANTS[name] if name in CONTESTANTS else _ablated(name)
-
-
-def _ablated(name: str) -> Make:
-    return lambda chain, _: ABLATIONS[name](chain, BUDGET)
+def player(name: str, knob: float | None) -> tuple[Make, float]:
+    """(what makes the policy, the budget to play it with) of a contestant, an ablation, or a family with its knob at a
+    given place."""
+    if knob is None:
+        return (CONTESTANTS | ABLATIONS)[name], BUDGET
+    return FAMILIES[name].make(knob), BUDGET if is_rival(name) else knob

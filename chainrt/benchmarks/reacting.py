@@ -16,7 +16,7 @@ import numpy as np
 from ..numeric import PEDALBOARD, numeric_chain
 from ..scheduler import Frontier
 from .chapter import Cell
-from .contestants import make_policy
+from .contestants import player
 from .scenarios import DOUBLED, PERIOD_S, doubled_at
 from .scoring import Keeping, play
 
@@ -26,7 +26,8 @@ CALM_S, SETTLED_S, ENOUGH = 0.1, 1.0, 0.95
 
 def measure(cell: Cell, folder: Path) -> dict[str, Any]:
     """cell: policy, seed."""
-    _, tally, _ = play(make_policy(cell["policy"], None), "doubled", PERIODS, cell["seed"], tally_by=Keeping)
+    make, budget = player(cell["policy"], None)
+    _, tally, _ = play(make, "doubled", PERIODS, cell["seed"], budget, Keeping)
     since = doubled_at(cell["seed"])
     missed = tally.ring["missed"][since:] == 1
     calm, utility = round(CALM_S / PERIOD_S), tally.utility_of_all[since:]

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..numeric import PEDALBOARD
 from .chapter import Cell
-from .contestants import make_policy
+from .contestants import player
 from .scoring import Keeping, play, weather_rows
 
 SLIMMABLE = [index for index, block in enumerate(PEDALBOARD) if len(block.shares) > 1]
@@ -20,7 +20,8 @@ def measure(cell: Cell, folder: Path) -> dict[str, Any]:
     that have several, 0 smallest, 1 full; slowdown: of the machine.
     """
     day = cell["scenario"], cell["periods"], cell["seed"]
-    score, tally, _ = play(make_policy(cell["policy"], None), *day, tally_by=Keeping)
+    make, budget = player(cell["policy"], None)
+    score, tally, _ = play(make, *day, budget, Keeping)
     ring, spent, deadline = tally.ring, tally.spent, tally.model.deadline_ns
     sound = (spent["measured_ns"] - spent["muted_ns"]).sum(axis=1) + ring["start_ns"]
     heights = np.array([len(PEDALBOARD[index].shares) - 1 for index in SLIMMABLE])

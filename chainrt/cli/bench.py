@@ -53,7 +53,7 @@ def bench(options) -> int:
     }
     _tell(out, folder, entries, about)
     values.write_json(options.json, page.answer(entries, about))
-    if options.write_results:
+    if options.write_results and not status:
         _write_results(Path(options.write_results), entries, about)
         out.print(f"{options.write_results}: the tables of {', '.join(entry.name for entry in entries)}")
     return status
