@@ -120,23 +120,15 @@ class Verdict:
         return "tie" if not self.utility.differs else "higher" if self.utility.mean > 0 else "lower"
 
     @property
-    def is_beaten(self) -> bool:
-        """The other is better in one and at least as good in the other."""
-        worse = {self.misses_word == "more", self.utility_word == "lower"}
-        return True in worse and self.misses_word != "fewer" and self.utility_word != "higher"
-
-    @property
-    def wins(self) -> bool:
-        better = {self.misses_word == "fewer", self.utility_word == "higher"}
-        return True in better and self.misses_word != "more" and self.utility_word != "lower"
-
-    @property
     def word(self) -> str:
+        """win: better in misses or utility and worse in neither. loss: the other way round. trade: both. tie: none."""
+        better = self.misses_word == "fewer" or self.utility_word == "higher"
+        worse = self.misses_word == "more" or self.utility_word == "lower"
         if self.seeds < 2:
             return "one seed proves nothing"
-        if self.wins or self.is_beaten:
-            return "win" if self.wins else "loss"
-        return "tie" if self.misses_word == self.utility_word == "tie" else "trade"
+        if better and worse:
+            return "trade"
+        return "win" if better else "loss" if worse else "tie"
 
 
 def compare(scenario: str, ours: Sequence[Row], other: str, theirs: Sequence[Row]) -> Verdict | None:
@@ -162,13 +154,8 @@ def verdicts(rows: Sequence[Row]) -> list[Verdict]:
 
 def verdict_table(name: str, caption: str, found: Sequence[Verdict]) -> Table:
     headings = (
-        "scenario",
-        "against",
-        "misses a million, ours - theirs>",
-        "we miss",
-        "utility, ours - theirs>",
-        "ours is",
-        "so",
+        *("scenario", "against", "misses a million, ours - theirs>", "we miss"),
+        *("utility, ours - theirs>", "ours is", "so"),
     )
     lines = [
         (
@@ -189,11 +176,7 @@ def summary(found: Sequence[Verdict]) -> list[str]:
         f" or utility, worse in neither), trades one for the other in {words.count('trade')}, ties"
         f" {words.count('tie')} and loses {words.count('loss')}."
     ]
-    for word, verb in (("loss", "Loses"), ("tie", "Ties")):
+    for word, verb in (("loss", "Loses to"), ("tie", "Ties with")):
         named = [f"{one.other} ({one.scenario})" for one in found if one.word == word]
-        lines += (
-            [f"{verb} to {', '.join(named)}." if word == "loss" else f"{verb} with {', '.join(named)}."]
-            if named
-            else []
-        )
+        lines += [f"{verb} {', '.join(named)}."] if named else []
     return lines
