@@ -4,7 +4,7 @@
 * late stalls: the part of it, in the mean over all moments at which a stall could have struck, in which the stall
   itself ended behind the deadline: at the load that was played, no scheduler on one core could have prevented it.
   (Counting needs a million periods to see a handful; this needs a few thousand.)
-* utility: 1 all blocks full, 0 all at their smallest, or the period missed, or a block held.
+* utility: 1 all blocks full; 0 all at their smallest, a period missed, a block held, or the understudy heard.
 * held: periods in which a block was not computed. cold: falls to a level that did not know its past: a wrong moment.
 * changes: of levels that can be heard; with a second core from lead to understudy and back, too.
 * With a second core, where the smallest levels are what plays in need, no miss is excused as unavoidable.
