@@ -30,3 +30,8 @@ class Patience:
     def climbs(self) -> int:
         """How many blocks may climb now."""
         return max(0, int(self._purse / 2))
+
+    def price(self) -> float:
+        import os
+        lo,sl,k=map(float,os.environ.get("PR",".09,.47,.5").split(","))
+        return lo + sl * (1-max(0,self._purse)/PURSE)**k

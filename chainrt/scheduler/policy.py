@@ -33,14 +33,15 @@ from typing import Protocol
 from .estimator import Estimator
 from .frontier import Frontier
 from .headroom import Headroom
-from .insurance import arrives_at, running_ns, spend_spare_time
+from .insurance import arrives_at, least_replay, running_ns, spend_spare_time
 from .patience import Patience
 from .planner import Choice, choose, least_share
 from .records import NOT_WARM, BlockModel, ChainModel, Observation, Plan
 
 MARGIN = 0.03  # share of the capacity that a new plan leaves free: more than the jitter of an ordinary chain
 RESCUE = 0.95  # share of the deadline that catching up may fill when a block has to fall and is not warm
-DWELL_S = 0.1
+import os
+DWELL_S = float(os.environ.get('DW','.1'))
 MOST_CHANGES_A_MINUTE = 57.0  # that can be heard, in the long run
 WORTH_A_CHANGE = 0.04  # of all utility there is to win, for each block that changes
 DEBT_S = 0.1  # in which a block that the reflex let fall may come back by itself
@@ -201,18 +202,23 @@ class Adaptive:
         """The chain as corrected by what was measured."""
         self._chain, self._ratios = chain, self.estimator.block_ratio
         self._frontier = Frontier(chain)
-        self._all_utility = self._frontier.utility[-1] - self._frontier.utility[0]
-        self._least_gain = WORTH_A_CHANGE * self._all_utility
+        spans = (block.utility[block.largest] - block.utility[block.smallest] for block in chain.blocks)
+        self._most_gain = max(spans, default=0.0)
 
     def _step_down(self, time_s: float, seen: Observation) -> tuple[tuple[int, ...], str]:
         """The levels to fall to and why; the present ones when nothing presses."""
         heard = arrives_at(self._target, seen.audible, seen.ready)
         estimate, cost_ns = self.estimator, self._chain.cost_ns(self._target)
         leaps = estimate.latest > (1 + 2 * CHANGING) * estimate.slow
-        pressing = max(estimate.fast, estimate.latest) if leaps else estimate.fast
+        pressing = max(estimate.fast, estimate.latest) if leaps else estimate.fast if self._is_changing else estimate.slow
         lasting = min(estimate.fast, estimate.slow)
         if cost_ns * pressing > self._ceiling_ns or cost_ns * lasting > self._capacity_ns:
-            return self._lowered(heard, seen), self._complaint(cost_ns * pressing / self._capacity_ns)
+            levels = self._lowered(tuple(map(min, self._target, heard)), seen)
+            if time_s <= self._debt_until_s:
+                back = self._lowered(self._target, seen)
+                if self._gain(levels, back) >= self._least_gain * self._more_changes(heard, levels, back):
+                    levels = back
+            return levels, self._complaint(cost_ns * pressing / self._capacity_ns)
         climbing = any(map(gt, self._target, heard))
         if climbing:
             way_ns = running_ns(self._chain, self._target, seen.audible, seen.ready) * self.estimator.cautious
@@ -220,9 +226,20 @@ class Adaptive:
                 return tuple(map(min, self._target, heard)), "no room to warm up"
         return self._target, ""
 
-    def _lowered(self, heard: tuple[int, ...], seen: Observation) -> tuple[int, ...]:
+    @property
+    def _least_gain(self) -> float:
+        """What a change has to win, now that patience is what it is."""
+        return self._patience.price() * self._most_gain
+
+    def _gain(self, old: tuple[int, ...], new: tuple[int, ...]) -> float:
+        return self._chain.utility(new) - self._chain.utility(old)
+
+    def _more_changes(self, heard, one, other) -> int:
+        return sum(map(ne, other, heard)) - sum(map(ne, one, heard))
+
+    def _lowered(self, tops: tuple[int, ...], seen: Observation) -> tuple[int, ...]:
+        """The best plan of levels that are not above `tops`."""
         slowdown = max(self.estimator.fast, self.estimator.latest)
-        tops = tuple(map(min, self._target, heard))
         below = [
             tuple(level for level in block.allowed if level <= top) or block.allowed[:1]
             for block, top in self._by_block(tops)
@@ -251,21 +268,60 @@ class Adaptive:
         now, slowdown, climbs = self._target, self.estimator.cautious, self._patience.climbs()
         if not climbs or seen.audible != now or self._is_changing:
             return now, ""
-        goal, utility = self._best(slowdown), self._chain.utility(now)
-        if not goal.fits or goal.utility - utility < self._least_gain * sum(map(ne, goal.levels, now)):
+        goal, least_gain = self._best(slowdown).levels, self._least_gain
+        changes = sum(map(ne, goal, now))
+        if not changes or self._gain(now, goal) < least_gain:
             return now, ""
-
-        gain = [block.utility[goal.levels[b]] - block.utility[now[b]] for b, block in enumerate(self._chain.blocks)]
-        climbers = sorted((b for b in range(len(now)) if goal.levels[b] > now[b]), key=lambda b: -gain[b])
-        levels, room_ns = tuple(map(min, now, goal.levels)), (1 - MARGIN) * self._ceiling_ns
-        for b in climbers[:climbs]:
-            trial = (*levels[:b], goal.levels[b], *levels[b + 1 :])
-            if running_ns(self._chain, trial, seen.audible, seen.ready) * slowdown <= room_ns:
-                levels, room_ns = trial, (1 - MARGIN) * self._capacity_ns
-        if self._chain.utility(levels) - utility < self._least_gain * sum(map(ne, levels, now)):
+        levels = now
+        if self._gain(now, goal) >= least_gain * changes:
+            levels = self._towards(goal, now, climbs, seen)
+        if self._gain(now, levels) < least_gain * max(1, sum(map(ne, levels, now))):
+            levels = self._exchanged(now, seen)
+        if levels == now:
             return now, ""
         share = self._chain.cost_ns(now) * slowdown / self._capacity_ns
         return levels, f"room again: {100 * share:.0f} % of budget"
+
+    def _towards(self, goal, now, climbs: int, seen: Observation) -> tuple[int, ...]:
+        slowdown = self.estimator.cautious
+        gain = [block.utility[goal[b]] - block.utility[now[b]] for b, block in enumerate(self._chain.blocks)]
+        climbers = sorted((b for b in range(len(now)) if gain[b] >= self._least_gain), key=lambda b: -gain[b])
+        levels, room_ns = tuple(map(min, now, goal)), (1 - MARGIN) * self._ceiling_ns
+        for b in climbers[:climbs]:
+            trial = (*levels[:b], goal[b], *levels[b + 1 :])
+            if running_ns(self._chain, trial, seen.audible, seen.ready) * slowdown <= room_ns:
+                levels, room_ns = trial, (1 - MARGIN) * self._capacity_ns
+        return levels
+
+    def _exchanged(self, now, seen: Observation) -> tuple[int, ...]:
+        """The best that one block can win by climbing, if need be at the cost of one that falls to a level at hand."""
+        slowdown = self.estimator.cautious
+        room_ns, way_ns = self._room_ns / slowdown, (1 - MARGIN) * self._ceiling_ns / slowdown
+        blocks, frames = self._chain.blocks, self._chain.frames
+        falls = [(None, 0, 0.0, 0.0)]
+        for b, block in enumerate(blocks):
+            for level in block.allowed:
+                if level < now[b] and seen.ready[b][level]:
+                    saved = block.cost_ns(now[b], frames) - block.cost_ns(level, frames)
+                    falls.append((b, level, saved, block.utility[now[b]] - block.utility[level]))
+        best, best_worth = now, 0.0
+        cost_ns = self._chain.cost_ns(now)
+        for b, block in enumerate(blocks):
+            for level in block.allowed:
+                if level <= now[b]:
+                    continue
+                gain = block.utility[level] - block.utility[now[b]]
+                more = block.cost_ns(level, frames) - block.cost_ns(now[b], frames)
+                way = block.cost_ns(level, frames + (0 if seen.ready[b][level] else least_replay(self._chain)))
+                for c, low, saved, lost in falls:
+                    worth = gain - lost - self._least_gain * (1 if c is None else 2)
+                    if c != b and worth > best_worth and cost_ns + more - saved <= room_ns and cost_ns + way - saved <= way_ns:
+                        levels = [*now]
+                        levels[b] = level
+                        if c is not None:
+                            levels[c] = low
+                        best, best_worth = tuple(levels), worth
+        return best
 
     def _with_muted_work(self, target: tuple[int, ...], audible, ready, reason: str) -> Plan:
         """The plan that leads to `target`; made anew only when something that it depends on has changed."""
