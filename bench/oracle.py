@@ -74,7 +74,6 @@ def _with_dwell(rooms, counted, cost, utility, dwell):
     return best[n]
 
 
-
 def with_changes(
     rooms: np.ndarray,
     cost_ns: Sequence[Sequence[float]],

@@ -23,8 +23,7 @@ RELEASE = 0.15  # share of a fall that `fast` follows in one period
 SLOW_MEMORY_S = 1 / 3  # 95 % of the weight in `slow` is younger than this (three time constants)
 BLOCK_RATIO_S = 3.0  # time constant of a block's ratio: far above any burst, far below a rehearsal
 NEW_PACE = 0.08  # the median differs from `slow` by more: the machine may have changed its pace
-import os
-NEW_PACE_S = float(os.environ.get('NP','.03')) # it has, when it differs for so long in one direction
+NEW_PACE_S = 0.03  # it has, when it differs for so long in one direction
 LARGEST_SURPRISE = 2.0  # one period moves a block's ratio as if it were wrong by this factor, never by more
 LEAST_SLOWDOWN = 0.1  # a table ten times too dear is a broken measurement: keeps what is divided by it finite
 

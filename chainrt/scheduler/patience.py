@@ -4,11 +4,17 @@ Why: going up again after every short trouble would be the best on average, and 
 never a choice, but a climb is, and each climb sooner or later is followed by a fall. So a climb needs the price of
 both in the purse; what can be heard is then at most `per_minute` changes, and a few more at the start.
 
-Rule: falls are paid for, too, even from an empty purse; the debt is bounded, so that one long trouble is forgiven.
+Rules kept here:
+* Falls are paid for, too, even from an empty purse; the debt is bounded, so that one long trouble is forgiven.
+* What is scarce is dear. A full purse climbs for hardly any gain; the emptier it is, the more a change has to win, so
+  that what is left goes where it is heard most. Where bursts come faster than the purse fills, the block that matters
+  least thus stays down, and the changes are left to those that gain more by each.
 """
 
 PURSE = 8.0  # changes: two amps up and down twice, after a quiet time
 MOST_DEBT = 4.0
+CHEAPEST, DEARER = 0.02, 0.5  # of the most that a change can gain: the price of one, and what an empty purse adds
+RISE = 0.4  # below 1: the first change that is gone counts most, since a reserve is worth most while it is whole
 
 
 class Patience:
@@ -32,6 +38,5 @@ class Patience:
         return max(0, int(self._purse / 2))
 
     def price(self) -> float:
-        import os
-        lo,sl,k=map(float,os.environ.get("PR",".09,.47,.5").split(","))
-        return lo + sl * (1-max(0,self._purse)/PURSE)**k
+        """What a change has to win now, as a share of the most that a change can win in this chain."""
+        return CHEAPEST + DEARER * (1 - max(0.0, self._purse) / PURSE) ** RISE
