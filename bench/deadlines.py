@@ -251,7 +251,8 @@ def main() -> None:
         tell(f"| *clairvoyant, 99 periods* | {scenario} | 0 | | | | | {dwell:.3f} | +0.000 | |")
         most = MOST_CHANGES.get(scenario, MOST_CHANGES_ELSEWHERE)
         tell(
-            f"| *clairvoyant, {most:.0f} changes* | {scenario} | 0 | | | | | {few:.3f} | {dwell - few:+.3f} | {most:.1f} |"
+            f"| *clairvoyant, {most:.0f} changes* | {scenario} | 0 | | | | | {few:.3f} | {dwell - few:+.3f} |"
+            f" {most:.1f} |"
         )
     if options.write:
         about = (

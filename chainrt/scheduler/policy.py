@@ -22,7 +22,7 @@ Rules `Adaptive` keeps:
   way, and the listener's patience allows it (patience.py). Blocks that gain most start first; the first may warm up on
   the reserve, others join it only within the budget, the rest waits for its turn. Blocks that pay for it step down
   along with the first. When there is no time to warm up for that plan, the best step is taken for which there is
-  (exchange.py). A warm-up for which there is no room any more is given up.
+  (exchange.py). A warm-up for which a new pace leaves no room is given up; after a flicker it goes on.
 * Every change is followed by DWELL_S without a step up.
 * The reflex is told whom to give up first: who loses the least utility for a nanosecond.
 """
@@ -217,7 +217,7 @@ class Adaptive:
             return self._lowered(heard, seen, is_indebted), self._complaint(cost_ns * pressing / self._capacity_ns)
         climbing = any(map(gt, self._target, heard))
         if climbing:
-            way_ns = running_ns(self._chain, self._target, seen.audible, seen.ready) * lasting
+            way_ns = running_ns(self._chain, self._target, seen.audible, seen.ready) * pressing
             if way_ns > self._ceiling_ns and time_s > self._debt_until_s:
                 return tuple(map(min, self._target, heard)), "no room to warm up"
         return self._target, ""
