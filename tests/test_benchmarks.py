@@ -279,7 +279,7 @@ def test_nobody_is_better_than_the_clairvoyant_of_every_period(name):
 
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_every_ablation_decides_otherwise(name):
-    days = product(("hostile", "bursts", "presets"), range(3))
+    days = product(("bursts", "presets all the time"), range(2))
     both = ((played(one, None, day, 12_000, seed)[0] for one in (OURS, name)) for day, seed in days)
     assert any(whole != without for whole, without in both)
 
