@@ -50,17 +50,18 @@ def simulate(
     tell: Callable[[int, int, list[LevelChange]], None] | None = None,
     extra: Extra | None = None,
     pair: Pair | None = None,
+    tick: int | None = None,
 ) -> None:
     """Run so many periods of a chain on the virtual clock. tell(done, total, changes) hears of every tick.
 
     With `chain.engine["silent"]` set, no sound is computed; all decisions are the same. extra: see `extra_block`;
     without it the scenario `presets` changes nothing. pair: the chain is its lead, and the performance plays its
-    understudy.
+    understudy. tick: periods from one look of the policy to the next; None: as many as last TICK_SECONDS.
     """
     engines = _engines(chain, pair)
     for engine in engines:
         engine["virtual"] = LAWS
-    tick = max(1, round(TICK_SECONDS * chain.rate / chain.frames))
+    tick = tick or max(1, round(TICK_SECONDS * chain.rate / chain.frames))
     done = 0
     while done < periods:
         rows = weather.on_two_cores(PERIODS_AT_ONCE) if pair else (weather.rows(PERIODS_AT_ONCE),)

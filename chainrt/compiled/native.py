@@ -44,6 +44,7 @@ SOURCES = (
     "layout.py",
     "engine/*.py",
     "timing.py",
+    "benchmarks/oracle.py",
 )
 IMPORT = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)", re.MULTILINE)  # quicker than ast
 UNUSED_SECONDS = 30 * 24 * 3600  # after which a folder of older sources is removed
@@ -57,7 +58,7 @@ def cache_folder(module: str = "") -> Path:
     """
     name = module.rpartition(".")[2] if module.startswith(f"{PACKAGE.name}.") else "all"
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {PACKAGE}".encode())
-    for source in _sources(module):
+    for source in sources(module):
         digest.update(source.name.encode() + source.read_bytes())
     folder = cache_root() / f"kernels-{name}-{digest.hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,7 @@ def cache_folder(module: str = "") -> Path:
     return folder
 
 
-def _sources(module: str) -> list[Path]:
+def sources(module: str) -> list[Path]:
     """The files that decide the compiled code of a module, sorted."""
     own = _file(PACKAGE.parent.joinpath(*module.split(".")))
     if own is None or not own.is_relative_to(PACKAGE):
