@@ -6,8 +6,8 @@
     plan = policy.decide(time_s, observation) or plan
 
 `records` says what goes in and out, `estimator` how slow the machine is, `frontier` and `planner` which levels are
-best, `headroom` how much room to leave, `insurance` what the time left over is spent on, `patience` how often a
-listener may be bothered, and `policy` when to move.
+best, `headroom` how much room to leave, `insurance` what the time left over is spent on, `exchange` which step can
+be taken when the best cannot, `patience` how often a listener may be bothered, and `policy` when to move.
 
 Rules kept in this room: standard library and numpy only; no clock, no audio, no threads, no files. Time is an
 argument. The same inputs give the same plans, so a recorded session can be decided again.
