@@ -121,7 +121,7 @@ SPENT = np.dtype(
 
 PERIOD = np.dtype(
     [
-        ("release_ns", "i8"),  # when the period was due, by the engine's clock
+        ("release_ns", "f8"),  # when the period was due, by the engine's clock, exactly
         ("late_ns", "i8"),  # how much later it began
         ("spent_ns", "i8"),  # how long it took
         ("missed", "i8"),  # 1: it ended after its deadline
