@@ -23,8 +23,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from results import write_section  # noqa: E402
-
+from chainrt.benchmarks.results import write_section  # noqa: E402
 from chainrt.block import BLOCKS, Settings  # noqa: E402
 from chainrt.calibrate import play_level  # noqa: E402
 from chainrt.chain import ChainBlock  # noqa: E402

@@ -21,8 +21,8 @@ import numpy as np
 import pedalboard
 import soundfile
 from numba import carray
-from results import write_section
 
+from chainrt.benchmarks.results import write_section
 from chainrt.block import BLOCKS, Block, Settings
 from chainrt.chain import ChainBlock, compile_blocks, settled_state
 from chainrt.compiled.call import call4, call5

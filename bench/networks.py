@@ -22,7 +22,6 @@ A rival is any program that answers these lines on its standard input with one l
 import argparse
 import json
 import os
-import platform
 import shlex
 import statistics
 import subprocess
@@ -32,8 +31,8 @@ from pathlib import Path
 
 import numpy as np
 from numba.extending import intrinsic
-from results import write_section
 
+from chainrt.benchmarks.results import commit, processor, write_section
 from chainrt.compiled.call import call3
 from chainrt.compiled.clock import now_ns
 from chainrt.compiled.memory import address
@@ -267,22 +266,6 @@ def measure(paths: dict[str, Path], rivals: dict[str, str], rounds: int) -> dict
 def is_real_time() -> bool:
     """Whether nothing of ordinary priority interrupts this program."""
     return hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)
-
-
-def processor() -> str:
-    """The name of this machine's processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def commit() -> str:
-    """The commit that was measured; "-dirty" if there were changes on top of it."""
-    asked = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    return asked.stdout.strip() or "unknown"
 
 
 # -- telling ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Draws the pictures of docs/scheduler.md: `python docs/scheduler_plots.py` writes docs/scheduler_bursts.png."""
 
-import sys
 from pathlib import Path
 
 import matplotlib
@@ -9,13 +8,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
-
-import deadlines  # noqa: E402
-
-from chainrt.numeric import FRAMES, PEDALBOARD, RATE_HZ  # noqa: E402
-from chainrt.scheduler import POLICIES  # noqa: E402
+from chainrt.benchmarks import scoring
+from chainrt.numeric import FRAMES, PEDALBOARD, RATE_HZ
+from chainrt.scheduler import POLICIES
 
 SECONDS, SEED = 10.0, 3
 
@@ -39,7 +34,7 @@ class Watching:
         return plan
 
 
-class Keeping(deadlines.Tally):
+class Keeping(scoring.Tally):
     """Keeps all records of a short run."""
 
     def __call__(self, done, total, changes):
@@ -49,7 +44,6 @@ class Keeping(deadlines.Tally):
 
 
 def main() -> None:
-    deadlines.Tally = Keeping
     periods = round(SECONDS * RATE_HZ / FRAMES)
     policies = []
 
@@ -57,8 +51,8 @@ def main() -> None:
         policies.append(Watching(chain, budget))
         return policies[0]
 
-    _, tally, _ = deadlines.play(make, "bursts", periods, SEED)
-    rows, _ = deadlines.weather_rows("bursts", periods, SEED)
+    _, tally, _ = scoring.play(make, "bursts", periods, SEED, tally_by=Keeping)
+    rows, _ = scoring.weather_rows("bursts", periods, SEED)
     time_s = np.arange(periods) * FRAMES / RATE_HZ
     sound = (tally.spent["measured_ns"] - tally.spent["muted_ns"]).sum(axis=1) / tally.model.deadline_ns
     load = tally.ring["spent_ns"] / tally.model.deadline_ns

@@ -1,18 +1,13 @@
-"""The clairvoyants and the rivals of bench/deadlines.py: each keeps its rule."""
+"""The clairvoyants and the rivals of the benchmarks: each keeps its rule."""
 
-import sys
 from itertools import pairwise, product
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
-import oracle
-import rivals
-
+from chainrt.benchmarks import oracle, rivals
 from chainrt.numeric import FRAMES, PEDALBOARD, numeric_chain
 from chainrt.scheduler import Observation
 

@@ -8,7 +8,8 @@ from models import saved, tiny_container
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 import networks
-from results import write_section
+
+from chainrt.benchmarks.results import write_section
 
 RIVAL = """
 import sys

@@ -145,6 +145,25 @@ def parser() -> Parser:
     study.add_argument("--policy", metavar="NAME", default="adaptive", help="as in run (default: adaptive)")
     _engine_options(study)
 
+    bench = commands.add_parser(
+        "bench",
+        help="the benchmarks of the scheduler, as one page",
+        description="Plays the scheduler and what others do through the same days, and writes one page with tables and"
+        " pictures. What was measured is kept: the same command goes on where it was stopped.",
+    )
+    bench.set_defaults(command=command("bench"))
+    effort = bench.add_mutually_exclusive_group()
+    effort.add_argument("--quick", action="store_true", help="under two minutes on two cores (default)")
+    effort.add_argument("--full", action="store_true", help="twenty seeds and long runs: hours on two cores")
+    bench.add_argument(
+        "--out", metavar="FOLDER", default="chainrt-bench", help="where it goes (default: chainrt-bench)"
+    )
+    bench.add_argument("--only", metavar="CHAPTER", nargs="+", help="these chapters (default: all)")
+    bench.add_argument("--seeds", metavar="N", help="runs of each, with seeds from 0 on (default: 3, full 20)")
+    bench.add_argument("--workers", metavar="N", help="processes for what is simulated (default: one a core)")
+    bench.add_argument("--write-results", metavar="FILE.md", help="put the tables into their sections of this page")
+    bench.add_argument("--json", metavar="FILE", nargs="?", const="-", help="write it as JSON (-: to stdout)")
+
     device = commands.add_parser("device", help="make or check a device profile of your own")
     device.set_defaults(command=command("device"))
     actions = device.add_subparsers(metavar="ACTION", dest="action", required=True, parser_class=Parser)

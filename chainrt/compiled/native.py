@@ -57,7 +57,7 @@ def cache_folder(module: str = "") -> Path:
     """
     name = module.rpartition(".")[2] if module.startswith(f"{PACKAGE.name}.") else "all"
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {PACKAGE}".encode())
-    for source in _sources(module):
+    for source in sources(module):
         digest.update(source.name.encode() + source.read_bytes())
     folder = cache_root() / f"kernels-{name}-{digest.hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def cache_folder(module: str = "") -> Path:
     return folder
 
 
-def _sources(module: str) -> list[Path]:
+def sources(module: str) -> list[Path]:
     """The files that decide the compiled code of a module, sorted."""
     own = _file(PACKAGE.parent.joinpath(*module.split(".")))
     if own is None or not own.is_relative_to(PACKAGE):

@@ -9,8 +9,7 @@ from math import sqrt
 
 import numpy as np
 
-from chainrt.scheduler import NOT_WARM, ChainModel, Fixed, Observation, Plan
-from chainrt.scheduler.frontier import Frontier
+from ..scheduler import NOT_WARM, ChainModel, Fixed, Frontier, Observation, Plan
 
 
 def plain(levels: Sequence[int], replay: int = 0) -> Plan:

@@ -1,0 +1,162 @@
+"""One policy through one scenario on the virtual clock: misses, fidelity, switches. The weather is the same for all.
+
+* avoidable: misses that the smallest levels would have kept, counted.
+* late stalls: the part of it, in the mean over all moments at which a stall could have struck, in which the stall
+  itself ended behind the deadline: at the load that was played, no scheduler on one core could have prevented it.
+  (Counting needs a million periods to see a handful; this needs a few thousand.)
+* utility: 1 all blocks full, 0 all at their smallest, or the period missed, or a block held.
+* changes: of levels that can be heard. longest: run of misses.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from .. import weather as laws
+from ..control import Control
+from ..layout import HELD
+from ..numeric import FRAMES, PEDALBOARD, RATE_HZ, numeric_chain
+from ..performance import Performance
+from ..scheduler import Frontier
+from ..simulate import PERIODS_AT_ONCE, extra_block, simulate
+from ..weather import Weather
+from . import oracle
+
+PERIOD_S = FRAMES / RATE_HZ
+BUDGET = 0.97
+DWELL = 99  # periods: what an A2 remembers
+AT_ONCE = 4000  # periods counted in one go; the engine's ring holds 8192
+
+
+class Uncounted:
+    """Meters that cost nothing; only the changes are kept."""
+
+    lost_periods = 0
+
+    def __init__(self):
+        self.changes = []
+
+    def add(self, *records):
+        """The bench counts for itself, in large pieces."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts of one run; all but `longest` and `seconds` are to be divided by `periods`."""
+
+    periods: int
+    misses: int
+    unavoidable: int
+    late_stalls: float
+    held: int
+    longest: int
+    utility: float
+    changes: int
+
+    @property
+    def avoidable(self) -> int:
+        return self.misses - self.unavoidable
+
+
+class Tally:
+    """Counts what a run did, a few thousand periods at a time."""
+
+    def __init__(self, chain, model, hostile: bool):
+        self.chain, self.model = chain, model
+        self.worth = np.zeros((len(model.blocks), max(len(block.utility) for block in model.blocks)))
+        for b, block in enumerate(model.blocks):
+            self.worth[b, : len(block.utility)] = block.utility
+        self.low = model.utility([block.smallest for block in model.blocks])
+        self.high = model.utility([block.largest for block in model.blocks])
+        self.stall_share = laws.STALL_PROBABILITY * (laws.HOSTILE_STALLS if hostile else 1.0)
+        self.utility = self.late_stalls = 0.0
+        self.held = self.done = 0
+        self.kept = []
+
+    def __call__(self, done: int, total: int, changes) -> None:
+        if done - self.done < AT_ONCE and done < total:
+            return
+        rows = np.arange(self.done, done) % len(self.chain.ring)
+        ring, spent = self.chain.ring[rows], self.chain.spent[rows]
+        utility = (self.worth[np.arange(len(self.worth)), spent["audible"]].sum(axis=1) - self.low) / (
+            self.high - self.low
+        )
+        held = (spent["reflex"] == HELD).any(axis=1)
+        utility[(ring["missed"] == 1) | held] = 0.0
+        self.utility += float(utility.sum())
+        self.held += int(held.sum())
+        self.late_stalls += self._late_stalls(ring, spent)
+        self.kept.append(utility)
+        self.done = done
+
+    def _late_stalls(self, ring, spent) -> float:
+        """In the mean: stalls that would have ended behind the deadline, though not with all at their smallest."""
+        sound_ns = spent["measured_ns"] - spent["muted_ns"]
+        slow = sound_ns.sum(axis=1) / np.maximum(1.0, (spent["expected_ns"] - spent["muted_expected_ns"]).sum(axis=1))
+        before = ring["late_ns"][:, np.newaxis] + ring["start_ns"][:, np.newaxis] + np.cumsum(sound_ns, axis=1)
+        least = slow * self.model.cost_ns([block.smallest for block in self.model.blocks]) + ring["start_ns"]
+        deadline = self.model.deadline_ns
+        longer = _longer(deadline - before) - _longer(deadline - least - ring["late_ns"])[:, np.newaxis]
+        usual = (ring["missed"] == 0) & (sound_ns.max(axis=1) < deadline)
+        return float(self.stall_share * np.maximum(longer, 0.0)[usual].sum())
+
+
+def _longer(slack_ns: np.ndarray) -> np.ndarray:
+    """Probability that a stall takes longer than this."""
+    longer = (laws.STALL_LEAST_NS / np.maximum(slack_ns, laws.STALL_LEAST_NS)) ** laws.STALL_SHAPE
+    return np.where(slack_ns >= laws.STALL_MOST_NS, 0.0, longer)
+
+
+def weather_rows(scenario: str, periods: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(all rows of a run, what the one more block costs in each period)."""
+    weather = Weather(len(PEDALBOARD), PERIOD_S, (), seed, scenario, periods)
+    rows = np.concatenate([weather.rows(PERIODS_AT_ONCE) for _ in range(-(-periods // PERIODS_AT_ONCE))])[:periods]
+    extra = np.zeros(periods)
+    while weather.next_extra and weather.next_extra[0] < periods:
+        at = weather.next_extra[0]
+        extra[at:] = weather.take_extra(at)
+    return rows, extra
+
+
+@cache
+def best_possible(scenario: str, periods: int, seed: int) -> tuple[float, float]:
+    """Utility of the clairvoyants: (a plan for each period, each plan for 99 periods at least)."""
+    _, model = numeric_chain(PEDALBOARD)
+    frontier = Frontier(model)
+    utility = (frontier.utility - frontier.utility[0]) / (frontier.utility[-1] - frontier.utility[0])
+    rows, extra = weather_rows(scenario, periods, seed)
+    rooms = oracle.room(rows, model.deadline_ns, frontier.cost_ns[0], extra)
+    return (
+        oracle.per_period(rooms, frontier.cost_ns, utility),
+        oracle.with_dwell(rooms, frontier.cost_ns, utility, DWELL),
+    )
+
+
+def play(
+    make, scenario: str, periods: int, seed: int = 0, budget: float = BUDGET, tally_by=Tally
+) -> tuple[Score, Tally, Control]:
+    """One policy through one scenario. make(ChainModel, budget): a Policy; tally_by: Tally or a kind of it."""
+    chain, model = numeric_chain(PEDALBOARD)
+    policy = make(model, budget)
+    if getattr(policy, "free", False):
+        for levels in chain.level_records:
+            levels["memory"] = 0
+    control = Control(chain, policy)
+    control.meters = Uncounted()
+    tally = tally_by(chain, model, scenario == "hostile")
+    weather = Weather(len(model.blocks), PERIOD_S, (), seed, scenario, periods)
+    performance = Performance(chain, np.zeros(FRAMES, np.float32))
+    simulate(chain, control, weather, periods, performance, tally, extra_block(chain, control, model, budget))
+    engine = chain.engine
+    score = Score(
+        periods=periods,
+        misses=int(engine["misses"]),
+        unavoidable=int(engine["unavoidable"]),
+        late_stalls=tally.late_stalls,
+        held=tally.held,
+        longest=int(engine["longest_miss_run"]),
+        utility=tally.utility,
+        changes=len(control.meters.changes),
+    )
+    return score, tally, control
