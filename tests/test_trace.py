@@ -101,9 +101,9 @@ def test_what_a_control_thread_that_thinks_for_long_decides_is_decided_again(pre
     recorder = Recorder(chain, control, {})
     performance = Performance(chain, np.zeros(1000, np.float32))
     performance.play_paced(1)
-    for _ in range(100):
+    for look in range(100):
         control.tick()
-        performance._play(2, paced=1)
+        performance._play(2 * (look % 2), paced=1)
     trace = recorder.trace()
     other, again, remembered = made(preset, 0.02, Restless)
     replay(other, again, trace, Performance(other, np.zeros(1000, np.float32)))
