@@ -42,15 +42,18 @@ def simulate(
     performance: Performance,
     tell: Callable[[int, int, list[LevelChange]], None] | None = None,
     extra: Extra | None = None,
+    tick: int | None = None,
 ) -> None:
     """Run so many periods of a chain on the virtual clock. tell(done, total, changes) hears of every tick.
+
+    tick: periods from one look of the policy to the next; None: as many as last TICK_SECONDS.
 
     With `chain.engine["silent"]` set, no sound is computed; all decisions are the same. extra: see `extra_block`;
     without it the scenario `presets` changes nothing.
     """
     engine = chain.engine
     engine["virtual"] = LAWS
-    tick = max(1, round(TICK_SECONDS * chain.rate / chain.frames))
+    tick = tick or max(1, round(TICK_SECONDS * chain.rate / chain.frames))
     done = 0
     while done < periods:
         rows = np.ascontiguousarray(weather.rows(PERIODS_AT_ONCE))

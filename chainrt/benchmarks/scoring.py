@@ -5,6 +5,7 @@
   itself ended behind the deadline: at the load that was played, no scheduler on one core could have prevented it.
   (Counting needs a million periods to see a handful; this needs a few thousand.)
 * utility: 1 all blocks full, 0 all at their smallest, or the period missed, or a block held.
+* held: periods in which a block was not computed. cold: falls to a level that did not know its past: a wrong moment.
 * changes: of levels that can be heard. longest: run of misses.
 """
 
@@ -15,18 +16,19 @@ import numpy as np
 
 from .. import weather as laws
 from ..control import Control
-from ..layout import HELD
-from ..numeric import FRAMES, PEDALBOARD, RATE_HZ, numeric_chain
+from ..layout import COLD, HELD
+from ..numeric import FRAMES, PEDALBOARD, numeric_chain
 from ..performance import Performance
 from ..scheduler import Frontier
 from ..simulate import PERIODS_AT_ONCE, extra_block, simulate
-from ..weather import Weather
-from . import oracle
+from . import oracle, rivals
+from .contestants import BUDGET
+from .scenarios import SCENARIOS
 
-PERIOD_S = FRAMES / RATE_HZ
-BUDGET = 0.97
 DWELL = 99  # periods: what an A2 remembers
 AT_ONCE = 4000  # periods counted in one go; the engine's ring holds 8192
+RESPONSE_EDGES = np.geomspace(0.1, 10.0, 121)
+"""Of the bins of response times, shares of the deadline; what lies outside is in the first or the last bin."""
 
 
 class Uncounted:
@@ -43,13 +45,14 @@ class Uncounted:
 
 @dataclass(frozen=True)
 class Score:
-    """Counts of one run; all but `longest` and `seconds` are to be divided by `periods`."""
+    """Counts of one run; utility is the sum over its periods."""
 
     periods: int
     misses: int
     unavoidable: int
     late_stalls: float
     held: int
+    cold: int
     longest: int
     utility: float
     changes: int
@@ -62,17 +65,16 @@ class Score:
 class Tally:
     """Counts what a run did, a few thousand periods at a time."""
 
-    def __init__(self, chain, model, hostile: bool):
-        self.chain, self.model = chain, model
+    def __init__(self, chain, model, stall_probability: float):
+        self.chain, self.model, self.stall_share = chain, model, stall_probability
         self.worth = np.zeros((len(model.blocks), max(len(block.utility) for block in model.blocks)))
         for b, block in enumerate(model.blocks):
             self.worth[b, : len(block.utility)] = block.utility
         self.low = model.utility([block.smallest for block in model.blocks])
         self.high = model.utility([block.largest for block in model.blocks])
-        self.stall_share = laws.STALL_PROBABILITY * (laws.HOSTILE_STALLS if hostile else 1.0)
         self.utility = self.late_stalls = 0.0
-        self.held = self.done = 0
-        self.kept = []
+        self.held = self.cold = self.done = 0
+        self.responses = np.zeros(len(RESPONSE_EDGES) - 1, int)
 
     def __call__(self, done: int, total: int, changes) -> None:
         if done - self.done < AT_ONCE and done < total:
@@ -86,8 +88,10 @@ class Tally:
         utility[(ring["missed"] == 1) | held] = 0.0
         self.utility += float(utility.sum())
         self.held += int(held.sum())
+        self.cold += int((spent["reflex"] == COLD).sum())
         self.late_stalls += self._late_stalls(ring, spent)
-        self.kept.append(utility)
+        response = (ring["late_ns"] + ring["spent_ns"]) / self.model.deadline_ns
+        self.responses += np.histogram(np.clip(response, RESPONSE_EDGES[0], RESPONSE_EDGES[-1]), RESPONSE_EDGES)[0]
         self.done = done
 
     def _late_stalls(self, ring, spent) -> float:
@@ -110,7 +114,7 @@ def _longer(slack_ns: np.ndarray) -> np.ndarray:
 
 def weather_rows(scenario: str, periods: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(all rows of a run, what the one more block costs in each period)."""
-    weather = Weather(len(PEDALBOARD), PERIOD_S, (), seed, scenario, periods)
+    weather = SCENARIOS[scenario].weather(periods, seed)
     rows = np.concatenate([weather.rows(PERIODS_AT_ONCE) for _ in range(-(-periods // PERIODS_AT_ONCE))])[:periods]
     extra = np.zeros(periods)
     while weather.next_extra and weather.next_extra[0] < periods:
@@ -122,32 +126,69 @@ def weather_rows(scenario: str, periods: int, seed: int) -> tuple[np.ndarray, np
 @cache
 def best_possible(scenario: str, periods: int, seed: int) -> tuple[float, float]:
     """Utility of the clairvoyants: (a plan for each period, each plan for 99 periods at least)."""
-    _, model = numeric_chain(PEDALBOARD)
-    frontier = Frontier(model)
-    utility = (frontier.utility - frontier.utility[0]) / (frontier.utility[-1] - frontier.utility[0])
+    made = SCENARIOS[scenario]
     rows, extra = weather_rows(scenario, periods, seed)
-    rooms = oracle.room(rows, model.deadline_ns, frontier.cost_ns[0], extra)
-    return (
-        oracle.per_period(rooms, frontier.cost_ns, utility),
-        oracle.with_dwell(rooms, frontier.cost_ns, utility, DWELL),
+    _, model = numeric_chain(PEDALBOARD)
+    turns = round(made.ratios_from * periods) if made.ratios else 0
+    pieces = [(0, turns, model)] if turns else []
+    pieces += [(turns, periods, model.corrected(made.ratios(seed)) if made.ratios else model)]
+    each = dwell = 0.0
+    for begin, end, true in pieces:
+        frontier = Frontier(true)
+        utility = (frontier.utility - frontier.utility[0]) / (frontier.utility[-1] - frontier.utility[0])
+        rooms = oracle.room(rows[begin:end], true.deadline_ns, frontier.cost_ns[0], extra[begin:end])
+        share = (end - begin) / periods
+        each += share * oracle.per_period(rooms, frontier.cost_ns, utility)
+        dwell += share * oracle.with_dwell(rooms, frontier.cost_ns, utility, DWELL)
+    return each, dwell
+
+
+def twice_the_period(scenario: str, periods: int, seed: int) -> Score:
+    """Everything at full in periods twice as long: the same latency without thought. All its misses count as avoidable.
+
+    Its `periods` are the short ones, so that rates are by the same time.
+    """
+    _, model = numeric_chain(PEDALBOARD)
+    rows, extra = weather_rows(scenario, periods, seed)
+    full = np.array([block.cost_ns(block.largest, FRAMES) for block in model.blocks])
+    missed = rivals.twice_the_period(rows, full, extra, model.deadline_ns)
+    return Score(
+        periods=periods,
+        misses=2 * int(missed.sum()),
+        unavoidable=0,
+        late_stalls=0.0,
+        held=0,
+        cold=0,
+        longest=2 * longest_run(missed),
+        utility=2.0 * int((~missed).sum()),
+        changes=0,
     )
+
+
+def longest_run(missed: np.ndarray) -> int:
+    """The most True in a row."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], missed.astype(int), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def play(
     make, scenario: str, periods: int, seed: int = 0, budget: float = BUDGET, tally_by=Tally
 ) -> tuple[Score, Tally, Control]:
     """One policy through one scenario. make(ChainModel, budget): a Policy; tally_by: Tally or a kind of it."""
+    made = SCENARIOS[scenario]
     chain, model = numeric_chain(PEDALBOARD)
-    policy = make(model, budget)
+    told = made.told(model, seed)
+    policy = make(told, budget)
     if getattr(policy, "free", False):
         for levels in chain.level_records:
             levels["memory"] = 0
     control = Control(chain, policy)
     control.meters = Uncounted()
-    tally = tally_by(chain, model, scenario == "hostile")
-    weather = Weather(len(model.blocks), PERIOD_S, (), seed, scenario, periods)
+    tally = tally_by(chain, model, made.stall_probability)
+    weather = made.weather(periods, seed)
     performance = Performance(chain, np.zeros(FRAMES, np.float32))
-    simulate(chain, control, weather, periods, performance, tally, extra_block(chain, control, model, budget))
+    extra, tick = extra_block(chain, control, told, budget), getattr(policy, "tick", None)
+    simulate(chain, control, weather, periods, performance, tally, extra, tick)
     engine = chain.engine
     score = Score(
         periods=periods,
@@ -155,6 +196,7 @@ def play(
         unavoidable=int(engine["unavoidable"]),
         late_stalls=tally.late_stalls,
         held=tally.held,
+        cold=tally.cold,
         longest=int(engine["longest_miss_run"]),
         utility=tally.utility,
         changes=len(control.meters.changes),

@@ -4,16 +4,27 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..scheduler import POLICIES
-from .chapter import Cell
-from .rivals import RIVALS
-from .scoring import best_possible, play
+from .chapter import Cell, Row
+from .contestants import TWICE, make_policy
+from .scoring import Score, best_possible, play, twice_the_period
 
-CONTESTANTS = {"adaptive": POLICIES["adaptive"], "full": POLICIES["full"], "lite": POLICIES["lite"], **RIVALS}
+
+def cell(policy: str, scenario: str, seed: int, periods: int, knob: float | None = None) -> Cell:
+    """knob: None is the usual one."""
+    return {"policy": policy, "knob": knob, "scenario": scenario, "seed": seed, "periods": periods}
 
 
 def measure(cell: Cell, folder: Path) -> dict[str, Any]:
-    """cell: policy, scenario, periods, seed."""
-    score, _, _ = play(CONTESTANTS[cell["policy"]], cell["scenario"], cell["periods"], cell["seed"])
-    each, dwell = best_possible(cell["scenario"], cell["periods"], cell["seed"])
-    return {"score": asdict(score), "possible": {"each period": each, "99 periods": dwell}}
+    """The score, response times, and what the clairvoyants reach."""
+    day = cell["scenario"], cell["periods"], cell["seed"]
+    each, dwell = best_possible(*day)
+    if cell["policy"] == TWICE:
+        score, responses = twice_the_period(*day), []
+    else:
+        score, tally, _ = play(make_policy(cell["policy"], cell["knob"]), *day)
+        responses = tally.responses.tolist()
+    return {"score": asdict(score), "possible": {"each period": each, "99 periods": dwell}, "responses": responses}
+
+
+def score_of(row: Row) -> Score:
+    return Score(**row["score"])

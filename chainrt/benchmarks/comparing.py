@@ -1,0 +1,193 @@
+"""Scores side by side: the tables that several chapters share, and who wins what.
+
+Rules kept here:
+* Nobody is ranked by hand: fewer, more, higher and lower mean that the interval of the paired difference excludes zero;
+  everything else is a tie.
+* A comparison uses only seeds that both have played.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .chapter import Row, Table
+from .contestants import OURS
+from .scenarios import PERIOD_S
+from .simulated import score_of
+from .statistics import Estimate, bootstrap, paired, write, write_rate
+
+MINUTE_S = 60.0
+CLAIRVOYANTS = {"each period": "clairvoyant, each period", "99 periods": "clairvoyant, 99 periods each"}
+
+
+def groups(rows: Iterable[Row], *keys: str) -> dict[tuple, list[Row]]:
+    """Rows with the same values, in the order in which they came."""
+    found: dict[tuple, list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return found
+
+
+def evidence(rows: Sequence[Row]) -> str:
+    """On how much each line stands: "20 seeds of 40,000 periods (53 s) each: 800,000 periods"."""
+    counts = [len(group) for group in groups(rows, "policy", "knob", "scenario").values()]
+    lengths = sorted({row["periods"] for row in rows})
+    low, high = min(counts), max(counts)
+    seeds = f"{high}" if low == high else f"{low} to {high}"
+    times = " or ".join(f"{length:,} periods ({length * PERIOD_S:.0f} s)" for length in lengths)
+    total = f"{low * lengths[0]:,}" + ("" if low == high else f" or more, at most {high * lengths[-1]:,},")
+    return (
+        f"Each line stands on {seeds} {'seed' if high == 1 else 'seeds'} of {times}: {total} periods. In brackets: the"
+        " interval of 95 % (bootstrap over seeds); no event in N periods proves a rate of at most 3/N."
+    )
+
+
+def misses_per_million(rows: Sequence[Row]) -> list[float]:
+    """Avoidable ones, by seed."""
+    return [1e6 * score_of(row).avoidable / row["periods"] for row in rows]
+
+
+def utilities(rows: Sequence[Row]) -> list[float]:
+    return [score_of(row).utility / row["periods"] for row in rows]
+
+
+HEADINGS = (
+    *("scenario", "policy", "avoidable misses a million>", "late stalls>", "unavoidable>", "held>", "cold falls>"),
+    *("longest run>", "utility>", "regret>", "changes a minute>"),
+)
+COLUMNS = (
+    "Misses, late stalls, unavoidable misses, held periods and cold falls are per million periods. Late stalls: the part"
+    " of the misses that no scheduler on one core could have prevented at the load that was played, in the mean."
+    " Unavoidable: all at their smallest would have missed, too. Utility: 1 all at full, 0 all at their smallest, the"
+    " period missed, or a block not computed. Regret: to a clairvoyant that keeps each plan for 99 periods."
+)
+
+
+def score_table(name: str, caption: str, rows: Sequence[Row]) -> Table:
+    """A line for each scenario and policy, and two for the clairvoyants."""
+    lines = []
+    for (scenario,), day in groups(rows, "scenario").items():
+        lines += [(scenario, policy, *_cells(played)) for (policy,), played in groups(day, "policy").items()]
+        one_each = [played[0] for played in groups(day, "seed").values()]
+        for key, label in CLAIRVOYANTS.items():
+            best = [row["possible"][key] for row in one_each]
+            regret = [row["possible"]["99 periods"] - row["possible"][key] for row in one_each]
+            told = write(bootstrap(best), ".3f"), write(bootstrap(regret), "+.3f")
+            lines.append((scenario, label, *["0", "", "", "", "", "0"], *told, ""))
+    return Table(name, caption, HEADINGS, lines)
+
+
+def _cells(rows: Sequence[Row]) -> list[str]:
+    scores, periods = [score_of(row) for row in rows], [row["periods"] for row in rows]
+    total = sum(periods)
+    regrets = [row["possible"]["99 periods"] - value for row, value in zip(rows, utilities(rows), strict=True)]
+    changes = [score.changes / (row["periods"] * PERIOD_S / MINUTE_S) for score, row in zip(scores, rows, strict=True)]
+
+    def per_million(counts: Iterable[float], form: str) -> str:
+        return f"{1e6 * sum(counts) / total:{form}}"
+
+    return [
+        write_rate([score.avoidable for score in scores], periods),
+        per_million((score.late_stalls for score in scores), ",.1f"),
+        per_million((score.unavoidable for score in scores), ",.0f"),
+        per_million((score.held for score in scores), ",.0f"),
+        per_million((score.cold for score in scores), ",.0f"),
+        f"{max(score.longest for score in scores):,}",
+        write(bootstrap(utilities(rows)), ".3f"),
+        write(bootstrap(regrets), "+.3f"),
+        write(bootstrap(changes), ",.1f"),
+    ]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Ours against another on the same days. misses, utility: of ours minus theirs."""
+
+    scenario: str
+    other: str
+    seeds: int
+    misses: Estimate
+    utility: Estimate
+
+    @property
+    def misses_word(self) -> str:
+        return "tie" if not self.misses.differs else "more" if self.misses.mean > 0 else "fewer"
+
+    @property
+    def utility_word(self) -> str:
+        return "tie" if not self.utility.differs else "higher" if self.utility.mean > 0 else "lower"
+
+    @property
+    def is_beaten(self) -> bool:
+        """The other is better in one and at least as good in the other."""
+        worse = {self.misses_word == "more", self.utility_word == "lower"}
+        return True in worse and self.misses_word != "fewer" and self.utility_word != "higher"
+
+    @property
+    def wins(self) -> bool:
+        better = {self.misses_word == "fewer", self.utility_word == "higher"}
+        return True in better and self.misses_word != "more" and self.utility_word != "lower"
+
+    @property
+    def word(self) -> str:
+        if self.seeds < 2:
+            return "one seed proves nothing"
+        if self.wins or self.is_beaten:
+            return "win" if self.wins else "loss"
+        return "tie" if self.misses_word == self.utility_word == "tie" else "trade"
+
+
+def compare(scenario: str, ours: Sequence[Row], other: str, theirs: Sequence[Row]) -> Verdict | None:
+    """None if there is no seed that both have played."""
+    mine, their = ({row["seed"]: row for row in rows} for rows in (ours, theirs))
+    both = [seed for seed in mine if seed in their]
+    if not both:
+        return None
+    pairs = [mine[seed] for seed in both], [their[seed] for seed in both]
+    misses, utility = (paired(*map(figure, pairs)) for figure in (misses_per_million, utilities))
+    return Verdict(scenario, other, len(both), misses, utility)
+
+
+def verdicts(rows: Sequence[Row]) -> list[Verdict]:
+    """Ours against everybody, day by day."""
+    found = []
+    for (scenario,), day in groups(rows, "scenario").items():
+        players = groups(day, "policy")
+        ours = players.pop((OURS,), [])
+        found += [compare(scenario, ours, other, theirs) for (other,), theirs in players.items()]
+    return [verdict for verdict in found if verdict]
+
+
+def verdict_table(name: str, caption: str, found: Sequence[Verdict]) -> Table:
+    headings = (
+        "scenario",
+        "against",
+        "misses a million, ours - theirs>",
+        "we miss",
+        "utility, ours - theirs>",
+        "ours is",
+        "so",
+    )
+    lines = [
+        (one.scenario, one.other, write(one.misses, "+,.0f"), one.misses_word, write(one.utility, "+.3f"))
+        + (one.utility_word, one.word)
+        for one in found
+    ]
+    return Table(name, caption, headings, lines)
+
+
+def summary(found: Sequence[Verdict]) -> list[str]:
+    """How often ours wins, trades, ties and loses; every loss and every tie by name."""
+    words = [one.word for one in found]
+    lines = [
+        f"Of {len(found)} comparisons with a rival on the same days, ours wins {words.count('win')} (better in misses or"
+        f" utility, worse in neither), trades one for the other in {words.count('trade')}, ties {words.count('tie')} and"
+        f" loses {words.count('loss')}."
+    ]
+    for word, verb in (("loss", "Loses"), ("tie", "Ties")):
+        named = [f"{one.other} ({one.scenario})" for one in found if one.word == word]
+        lines += (
+            [f"{verb} to {', '.join(named)}." if word == "loss" else f"{verb} with {', '.join(named)}."]
+            if named
+            else []
+        )
+    return lines
