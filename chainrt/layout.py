@@ -147,7 +147,7 @@ def weather_columns(blocks: int) -> int:
 
     WEATHER_PERIOD of them for all: the factor of the work beside the blocks (TRACE: its ns), the wake-up in ns, ns
     after the last block. Then WEATHER_BLOCK for each block: the factor of its cost, a stall in ns, and the factor of
-    what its muted levels cost.
+    what its muted levels cost (TRACE: below 0, they were stalled, and took so many ns, however much there was to do).
     """
     return WEATHER_PERIOD + WEATHER_BLOCK * blocks
 

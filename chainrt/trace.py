@@ -7,6 +7,8 @@ decides the same again, bit for bit, and another policy is tried on the very sam
 
 Rules kept here:
 * Times are whole nanoseconds, as the clock gave them; ratios are rounded back to these when they are played.
+* What took more than STALL_RATIO times as long as its table says was stalled: the rest passes however little the block
+  has to do on that day.
 * A run that is recorded computes all that silence would spare (engine/rest.py): a simulation does not rest.
 """
 
@@ -19,6 +21,7 @@ import numpy as np
 from .chain import Chain, CostTable
 from .compiled.native import address_of
 from .control import Control
+from .engine.program import STALL_RATIO
 from .errors import Fault, PresetError
 from .layout import TRACE, WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
 from .performance import Performance
@@ -140,13 +143,17 @@ def _rows(ring: np.ndarray, spent: np.ndarray, chain: Chain) -> np.ndarray:
     rows[:, 2] = ended - began - ring["start_ns"] - spent["measured_ns"].sum(axis=1)
     muted_ns, muted_expected = spent["muted_ns"], spent["muted_expected_ns"]
     sound_ns, sound_expected = spent["measured_ns"] - muted_ns, spent["expected_ns"] - muted_expected
-    counts = sound_expected > 0
-    ratio = np.divide(sound_ns, sound_expected, out=np.zeros_like(sound_ns), where=counts)
+    ratio = np.minimum(_ratio(sound_ns, sound_expected, 0.0), STALL_RATIO)
+    muted = _ratio(muted_ns, muted_expected, np.where(sound_expected > 0, ratio, 1.0))
     rows[:, WEATHER_PERIOD::WEATHER_BLOCK] = ratio
-    rows[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK] = np.where(counts, 0.0, sound_ns)
-    muted = np.divide(muted_ns, muted_expected, out=np.where(counts, ratio, 1.0), where=muted_expected > 0)
-    rows[:, WEATHER_PERIOD + 2 :: WEATHER_BLOCK] = muted
+    rows[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK] = sound_ns - ratio * sound_expected
+    rows[:, WEATHER_PERIOD + 2 :: WEATHER_BLOCK] = np.where(muted > STALL_RATIO, -muted_ns, muted)
     return rows
+
+
+def _ratio(measured: np.ndarray, expected: np.ndarray, otherwise) -> np.ndarray:
+    """Measured over expected; `otherwise` where nothing was expected."""
+    return np.divide(measured, expected, out=np.broadcast_to(otherwise, measured.shape).copy(), where=expected > 0)
 
 
 def replay(chain: Chain, control: Control, trace: Trace, performance: Performance, tell=None) -> None:

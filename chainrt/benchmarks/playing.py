@@ -27,15 +27,12 @@ from ..switchboard import Switchboard
 from ..trace import Recorder, Trace, replay
 from ..weather import LoadStep, Weather
 from . import rack
+from .contestants import BUDGET, Make
 from .neighbour import KINDS, Burst, Neighbours
 from .preventable import LATE, PREVENTABLE, STRUCK, kinds
 
-BUDGET = 0.95
 SETTLE_SECONDS = 1.0
 QUANTILES = (*(percent / 100 for percent in range(101)), 0.999)
-
-Make = Callable[[ChainModel, float], object]
-"""make(chain, budget): a Policy."""
 
 
 class Remembering:

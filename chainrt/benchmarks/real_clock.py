@@ -26,21 +26,15 @@ from ..machine import ask_for_priority
 from ..numeric import FRAMES, RATE_HZ
 from ..performance import Performance
 from ..riff import riff
-from ..scheduler import POLICIES, ChainModel
+from ..scheduler import ChainModel
 from . import playing, rack
 from .chapter import Cell
+from .contestants import CONTESTANTS, OURS
 from .jack import dummy_server
 from .neighbour import KINDS, Burst, noise_at, schedule
-from .playing import SETTLE_SECONDS, Make, Run
-from .rivals import RIVALS
+from .playing import SETTLE_SECONDS, Run
 
 TIMER, JACK = "timer", "jack"
-CONTESTANTS: dict[str, Make] = {
-    "adaptive": POLICIES["adaptive"],
-    "full": POLICIES["full"],
-    "lite": POLICIES["lite"],
-    **{name: RIVALS[name] for name in ("static 70 %", "three states", "ALERT, charged")},
-}
 SEPARATOR = "; "
 TRIAL_SECONDS = 0.7  # of each kind of noise, to find out how slow it makes the machine
 TIMELINE_PERIODS = 30  # in one point of a picture
@@ -49,7 +43,7 @@ OpenDoor = Callable[[Chain, int], Door]
 
 
 def measure(cell: Cell, folder: Path) -> dict[str, Any]:
-    """cell: clock, round, seconds, policies (names with SEPARATOR between). {"failed": why}: there was no clock to be had."""
+    """cell: clock, round, seconds, policies: names with SEPARATOR between. {"failed": why}: no clock could be had."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
         try:
             return apart.submit(play_round, cell, folder).result()
@@ -84,10 +78,10 @@ def play_round(cell: Cell, folder: Path) -> dict[str, Any]:
         "policies": {name: _told(cell, name, heard, slow, bursts) for name in names if name in heard},
         "files": [],
     }
-    if "adaptive" in heard:
+    if OURS in heard:
         folder.mkdir(parents=True, exist_ok=True)
-        file = f"{cell['clock']}-{cell['round']}-adaptive.trace"
-        heard["adaptive"][0].save(folder / file)
+        file = f"{cell['clock']}-{cell['round']}-{OURS}.trace"
+        heard[OURS][0].save(folder / file)
         answer["files"].append(file)
     return answer
 
@@ -142,8 +136,8 @@ def _told(cell: Cell, name: str, heard: dict, slow: dict[str, float], bursts: li
         "laws": counted(laws),
         "timeline": _timeline(run, model, bursts),
     }
-    if "adaptive" in heard:
-        answer["day of adaptive"] = counted(playing.on_the_day_of(heard["adaptive"][0], make))
+    if OURS in heard:
+        answer["day of adaptive"] = counted(playing.on_the_day_of(heard[OURS][0], make))
     return answer
 
 

@@ -65,8 +65,8 @@ def pass_time(engine, expected, factor, stall):
     """On a virtual clock: let the time pass that some work takes."""
     if engine.virtual == LAWS:
         engine.now_ns += expected * factor + stall
-    elif engine.virtual == TRACE:
-        engine.now_ns += float(int(expected * factor + stall + 0.5))  # was measured in whole nanoseconds
+    elif engine.virtual == TRACE:  # was measured in whole nanoseconds
+        engine.now_ns += float(int(expected * factor + stall + 0.5)) if factor >= 0.0 else -factor
 
 
 @compiled

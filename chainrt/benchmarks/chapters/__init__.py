@@ -3,7 +3,7 @@
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("policies",)
+NAMES = ("policies", "clock")
 
 
 def load(name: str) -> ModuleType:

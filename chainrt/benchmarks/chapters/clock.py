@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..chapter import Cell, Effort, Picture, Row, Table, Told
-from ..playing import BUDGET, QUANTILES
+from ..contestants import BUDGET, OURS
+from ..playing import QUANTILES
 from ..preventable import LATE, PREVENTABLE, STRUCK
 from ..rack import FULL_SHARE
-from ..real_clock import CONTESTANTS, JACK, SEPARATOR, TIMER, measure
+from ..real_clock import JACK, SEPARATOR, TIMER, measure
 
 __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 
@@ -17,14 +18,15 @@ TITLE = "By a real clock"
 IS_TIMED = True
 CLOCKS = {TIMER: "a plain timer", JACK: "JACK's dummy driver"}
 SIMULATED = {"laws": "from laws alone", "day of adaptive": "on adaptive's day"}
-QUICK_POLICIES = "adaptive", "full"
+QUICK_POLICIES = OURS, "full"
+POLICIES = (*QUICK_POLICIES, "lite", "static 70 %", "three states", "ALERT-like, charged")
 AIM_P50, AIM_P99, AIM_MISSES = 0.02, 0.05, 2.0  # of a simulation, from SCHEDULING: what was aimed at
 
 
 def cells(effort: Effort) -> list[Cell]:
     clocks = [TIMER, JACK] if effort.is_full and shutil.which("jackd") else [TIMER]
     rounds, seconds = (3, 5.0) if effort.is_full else (1, 2.0)
-    policies = SEPARATOR.join(CONTESTANTS if effort.is_full else QUICK_POLICIES)
+    policies = SEPARATOR.join(POLICIES if effort.is_full else QUICK_POLICIES)
     return [
         {"clock": clock, "round": number, "seconds": seconds, "policies": policies}
         for number in range(rounds)
@@ -41,19 +43,20 @@ def tell(rows: list[Row]) -> Told:
 def _about(rows: list[Row], played: list[Row]) -> list[str]:
     racks = ", ".join(f"{row['amps']} amps ({100 * row['full_share']:.0f} %)" for row in played)
     return [
-        f"A rack of as many A2-like amps as need {100 * FULL_SHARE:.0f} % of the deadline at full size plays 64 frames at"
-        f" 48 kHz by the clock of this machine; budget {100 * BUDGET:.0f} %. In each round all policies play in turn for"
-        f" {rows[0]['seconds']:g} s, beside processes (one for each core) that compute and copy memory, on and off by"
-        f" one seeded schedule. Racks, and what they needed at full when they were tried: {racks or 'none'}.",
+        f"A rack of as many A2-like amps as need {100 * FULL_SHARE:.0f} % of the deadline at full size plays 64 frames"
+        f" at 48 kHz by the clock of this machine; budget {100 * BUDGET:.0f} %. In each round all policies play in turn"
+        f" for {rows[0]['seconds']:g} s, beside processes (one for each core) that compute and copy memory, on and off"
+        " by one seeded schedule. Racks, and what they needed at full when they were tried:"
+        f" {racks or 'none'}.",
         "An avoidable miss is preventable if, when some block began above its smallest level, the smallest levels would"
         " still have fitted at the slowdown that was known by then, and no single stall after the last such block"
         " explains the miss (then it is struck); late: it was too late before the first block"
-        " (chainrt/benchmarks/preventable.py). ALERT and the three states are as their sources say; three states"
-        " switches for nothing, which nobody can build.",
+        " (chainrt/benchmarks/preventable.py). Rivals are those of rivals.py, but all decide a hundred times a second,"
+        " as the control thread looks; three states switches for nothing, which nobody can build.",
         "Every run is recorded and decided again from its trace, which must give the same decisions, times and counts"
         " bit for bit. Beside that, two simulations are asked for the same figures: one knows the neighbours' schedule,"
         " how slow each kind of them made a trial of the rack just before, and for the rest the laws of weather.py; the"
-        " other plays each policy on the trace of adaptive. This chapter fails if adaptive has preventable misses, if a"
+        f" other plays each policy on the trace of {OURS}. This chapter fails if {OURS} has preventable misses, if a"
         " replay differs, or if the simulations are far from what was.",
     ]
 
@@ -69,7 +72,7 @@ def _findings(played: list[Row]) -> Iterator[str]:
         else f"All {len(told)} recorded runs were decided again from their traces, bit for bit."
     )
     for clock, name in CLOCKS.items():
-        runs = [one["real"] for row, policy, one in told if row["clock"] == clock and policy == "adaptive"]
+        runs = [one["real"] for row, policy, one in told if row["clock"] == clock and policy == OURS]
         if runs:
             yield _verdict(name, runs)
     yield from _distances(played)
