@@ -65,3 +65,11 @@ def loud_places(sound: np.ndarray) -> np.ndarray:
     """The samples of a sound at which a click can be measured."""
     loud = np.flatnonzero(np.convolve(sound**2, np.ones(WINDOW) / WINDOW, "same") > QUIET * np.mean(sound**2))
     return loud[(loud > WINDOW) & (loud < len(sound) - WINDOW)]
+
+
+def is_loud(sound: np.ndarray, at: int) -> bool:
+    """Whether a click can be measured at this sample."""
+    if not WINDOW < at < len(sound) - WINDOW:
+        return False
+    near = sound[at - WINDOW // 2 : at + WINDOW // 2]
+    return bool(np.mean(near**2) > QUIET * np.mean(sound**2))
