@@ -28,7 +28,7 @@ FULL_SHARE = 0.86  # of the deadline, as the numeric pedalboard
 LANES = 8
 FIRST_GUESS, LEAST_AMPS, MOST_AMPS = 8, 2, 256  # a split has two lanes at least
 TRIAL_PERIODS = 200  # in which a rack is tried
-TRIALS = 3
+TRIALS = 2  # after the first
 WIDTHS = {"a2": (3, 8), "sliced": tuple(range(2, 9))}
 FIDELITY_DB = {
     "a2": next(block.fidelity_db for block in PEDALBOARD if block.id == "middle amp"),
@@ -43,11 +43,12 @@ class Rack:
     preset: Preset
     blocks: list[ChainBlock]
     costs: CostTable
+    frames: int
     amps: int
     full_share: float
 
     def chain(self) -> Chain:
-        made = Chain(self.preset, RATE_HZ, FRAMES, blocks=self.blocks)
+        made = Chain(self.preset, RATE_HZ, self.frames, blocks=self.blocks)
         made.set_costs(self.costs)
         return made
 
@@ -61,42 +62,40 @@ def fidelity_db(blocks: Sequence[ChainBlock]) -> list[tuple[float, ...]]:
     return [by_count.get(len(block.levels), (0.0,)) for block in blocks]
 
 
-def write(folder: Path, amps: int) -> Path:
-    """The preset of a rack of so many amps, and its models, in `folder`."""
-    for name, widths in WIDTHS.items():
-        (folder / f"{name}.nam").write_text(json.dumps(typical.a2_like(widths)), "utf-8")
+def write(folder: Path, amps: int, kinds: Sequence[str] = tuple(WIDTHS)) -> Path:
+    """The preset of a rack of so many amps, two at least, and its models, in `folder`."""
+    for kind in kinds:
+        (folder / f"{kind}.nam").write_text(json.dumps(typical.a2_like(WIDTHS[kind])), "utf-8")
     lanes = min(LANES, amps)
-    inside = [[_name(place) for place in range(lane, amps, lanes)] for lane in range(lanes)]
     lines = ["version: 1", f"name: Rack of {amps}", "chain:", "  - gate: {threshold: -62 dB}", "  - split:"]
     lines.append("      lanes:")
-    for lane, names in enumerate(inside):
+    for lane in range(lanes):
         lines.append(f"        lane{lane}:")
-        lines += [f"          - nam: {{model: {name}.nam, input: -20 dB}}" for name in names]
+        for place in range(lane, amps, lanes):
+            kind = kinds[(place + place // LANES) % len(kinds)]
+            lines.append(f"          - nam: {{model: {kind}.nam, input: -20 dB}}")
     lines.append("  - echo: {time: 370 ms}")
     path = folder / "rack.yaml"
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
 
 
-def _name(place: int) -> str:
-    return list(WIDTHS)[(place + place // LANES) % len(WIDTHS)]
-
-
-def build(folder: Path, amps: int) -> tuple[Preset, list[ChainBlock]]:
-    made = preset.load(write(folder, amps))
-    return made, plan_blocks(made, RATE_HZ)
+def tried(folder: Path, amps: int, frames: int = FRAMES, kinds: Sequence[str] = tuple(WIDTHS)) -> Rack:
+    """A rack of so many amps, measured."""
+    board = preset.load(write(folder, amps, kinds))
+    blocks = plan_blocks(board, RATE_HZ)
+    chain = Chain(board, RATE_HZ, frames, blocks=blocks)
+    return Rack(board, blocks, cost_table(chain), frames, amps, full_share(chain))
 
 
 def sized(folder: Path, share: float = FULL_SHARE) -> Rack:
     """The rack that needs this share of the deadline at full size on this machine, now."""
-    amps, rack = FIRST_GUESS, None
+    rack = tried(folder, FIRST_GUESS)
     for _ in range(TRIALS):
-        if rack and amps == rack.amps:
+        amps = wanted(rack.amps, rack.full_share, share)
+        if amps == rack.amps:
             break
-        board, blocks = build(folder, amps)
-        chain = Chain(board, RATE_HZ, FRAMES, blocks=blocks)
-        rack = Rack(board, blocks, cost_table(chain), amps, full_share(chain))
-        amps = wanted(amps, rack.full_share, share)
+        rack = tried(folder, amps)
     return rack
 
 
@@ -111,7 +110,6 @@ def full_share(chain: Chain) -> float:
     chain.engine["restless"] = 1
     Performance(chain, riff(RATE_HZ)).play_paced(TRIAL_PERIODS)
     taken = chain.ring["spent_ns"][:TRIAL_PERIODS]
-    chain.rewind()
     return float(np.median(taken)) / chain.deadline_ns
 
 

@@ -3,7 +3,7 @@
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("policies", "clock")
+NAMES = ("policies", "clock", "sound", "instances", "instances_here")
 
 
 def load(name: str) -> ModuleType:
