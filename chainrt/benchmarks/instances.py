@@ -117,11 +117,12 @@ def _costs_on(device: str, frames: int) -> tuple[tuple[float, ...], float]:
 
 def _costs_here(frames: int) -> tuple[tuple[float, ...], float]:
     """The same on this machine, measured now; what a period costs beside its blocks is left out."""
-    return tuple(frames * ns for ns in measure_levels(_amp(), frames)), 0.0
+    return tuple(frames * ns for ns in measure_levels(amp(), frames)), 0.0
 
 
 @lru_cache(maxsize=1)
-def _amp() -> ChainBlock:
+def amp() -> ChainBlock:
+    """An A2 with random weights, outside a chain."""
     with tempfile.TemporaryDirectory() as folder:
         files = typical.files(Path(folder), BLOCKS["nam"], RATE_HZ)
         knobs, levels = BLOCKS["nam"].build(Settings({}, files, RATE_HZ))

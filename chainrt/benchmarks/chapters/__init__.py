@@ -3,7 +3,7 @@
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("policies", "clock", "sound", "instances", "instances_here")
+NAMES = ("policies", "clock", "sound", "instances", "instances_here", "measuring")
 
 
 def load(name: str) -> ModuleType:
