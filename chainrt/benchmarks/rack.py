@@ -17,12 +17,12 @@ from .. import preset, typical
 from ..calibrate import cost_table
 from ..chain import Chain, ChainBlock, CostTable, plan_blocks
 from ..control import chain_model
-from ..machine import ask_for_priority
 from ..numeric import A2_MEMORY, FRAMES, PEDALBOARD, RATE_HZ, NumericBlock, numeric_chain
 from ..performance import Performance
 from ..preset import Preset
 from ..riff import riff
 from ..scheduler import ChainModel
+from .priority import at_priority
 
 FULL_SHARE = 0.86  # of the deadline, as the numeric pedalboard
 LANES = 8
@@ -106,9 +106,9 @@ def wanted(amps: int, needed: float, share: float) -> int:
 
 def full_share(chain: Chain) -> float:
     """What a period of the chain takes at full size, in the median, paced by the clock: a share of the deadline."""
-    ask_for_priority()
     chain.engine["restless"] = 1
-    Performance(chain, riff(RATE_HZ)).play_paced(TRIAL_PERIODS)
+    performance = Performance(chain, riff(RATE_HZ))
+    at_priority(lambda: performance.play_paced(TRIAL_PERIODS))
     taken = chain.ring["spent_ns"][:TRIAL_PERIODS]
     return float(np.median(taken)) / chain.deadline_ns
 

@@ -33,6 +33,7 @@ from .contestants import CONTESTANTS, OURS
 from .jack import dummy_server
 from .neighbour import KINDS, Burst, noise_at, schedule
 from .playing import SETTLE_SECONDS, Run
+from .priority import at_priority
 
 TIMER, JACK = "timer", "jack"
 SEPARATOR = "; "
@@ -72,7 +73,7 @@ def play_round(cell: Cell, folder: Path) -> dict[str, Any]:
         "amps": made.amps,
         "full_share": made.full_share,
         "slowdowns": slow,
-        "is_real_time": ask_for_priority(),
+        "is_real_time": at_priority(ask_for_priority),
         "load_average": os.getloadavg()[0],
         "lost": {name: run for name, run in runs.items() if isinstance(run, str)},
         "policies": {name: _told(cell, name, heard, slow, bursts) for name in names if name in heard},

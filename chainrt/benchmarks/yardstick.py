@@ -22,11 +22,11 @@ from ..compiled.denormals import flush_denormals, restore_denormals
 from ..compiled.memory import pointer
 from ..compiled.native import INTEGER, Native, address_of, aligned_zeros
 from ..engine import period
-from ..machine import ask_for_priority
 from ..numeric import FRAMES, PEDALBOARD, NumericBlock, numeric_chain
 from ..timing import time_calls
 from .chapter import Cell
 from .instances import amp
+from .priority import at_priority
 from .statistics import median_interval
 
 READINGS = 200_000
@@ -41,8 +41,8 @@ BOARDS = {"4 pedals": (PEDAL, 4), "36 pedals": (PEDAL, 36), "36 amps of two leve
 
 def measure(cell: Cell, folder: Path) -> dict[str, Any]:
     """cell: what ("clock", "meters" or "planted"), rounds, most_rounds."""
-    ask_for_priority()
-    return {"clock": _clock, "meters": _meters, "planted": _planted}[cell["what"]](cell)
+    work = {"clock": _clock, "meters": _meters, "planted": _planted}[cell["what"]]
+    return at_priority(lambda: work(cell))
 
 
 # -- the clock ------------------------------------------------------------------------------------------------------
