@@ -185,6 +185,7 @@ ENGINE = np.dtype(
         ("guard_ns", "f8"),  # time that stays free before the deadline
         ("muted_share", "f8"),  # of the deadline, up to which muted levels may work
         ("slowdown", "f8"),  # measured over expected cost: quickly up, more slowly down
+        ("muted_excess", "f8"),  # how much more slowly than that muted work goes, which runs in colder caches
         ("room_ns", "f8"),  # by the table: what the block that comes next may cost
         ("least_ns", "f8"),  # by the table: what all blocks cost at their least levels
         ("fall", "i8"),  # 1: it has to fall, so that others that matter more can play
