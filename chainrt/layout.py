@@ -130,6 +130,7 @@ PERIOD = np.dtype(
         ("start_ns", "f8"),  # from there to the first block
         ("plan", "i8"),  # how many plans had been taken
         ("swallowed", "i8"),  # periods before it that the sound system did not ask for: they were missed, too
+        ("stands_in", "i8"),  # 1: the understudy was heard (engine/pair.py)
     ]
 )
 
@@ -169,7 +170,9 @@ ENGINE = np.dtype(
         ("frame_time_ns", "f8"),  # 1e9 / sample rate
         ("fixed_ns", "f8"),  # expected cost of a period beside the blocks
         ("restless", "i8"),  # 1: compute what need not be computed, too: see engine/rest.py
-        ("period", "i8"),  # address of engine/one_period.period, so that it is compiled only once
+        ("period", "i8"),  # address of engine/one_period.period, so that it is compiled only once; or of a pair's
+        ("pair", "i8"),  # address of the PAIR record, if it plays together with another engine
+        ("on_sound", "i8"),  # address of what is called, with engine and frames, when the sound is done; 0: nothing is
         ("silent", "i8"),  # 1: decide and count as ever, but compute no sound (simulation)
         # the clock
         ("virtual", "i8"),  # REAL, LAWS or TRACE: whether time passes as `weather` says
@@ -280,3 +283,53 @@ CARD = np.dtype(
     ]
 )
 """One stream of a sound card."""
+
+SLOT = np.dtype(
+    [
+        ("at", "i8"),  # the first of its frames, counted from the beginning
+        ("frames", "i8"),
+        ("release_ns", "f8"),  # when the period was due
+        # on a virtual clock
+        ("handed_ns", "f8"),  # when it was handed over
+        ("sounded_ns", "f8"),  # when the lead had its sound ready, by the lead's clock
+    ]
+)
+"""One period on its way from the understudy to the lead."""
+
+PAIR = np.dtype(
+    [
+        ("lead", "i8"),  # address of the ENGINE record that plays on the second core
+        ("understudy", "i8"),  # address of the one that plays on the audio thread
+        ("period", "i8"),  # address of engine/one_period.period
+        ("slots", "i8"),  # address of SLOT records, a ring
+        ("slot_count", "i8"),
+        ("input", "i8"),  # address of a plane for each slot: what came in
+        ("ring_frames", "i8"),  # length of the rings of samples; a frame lies at its number modulo this
+        ("lead_left", "i8"),  # addresses of these rings: what the lead made of it, ...
+        ("lead_right", "i8"),
+        ("own_left", "i8"),  # ... and what the understudy did
+        ("own_right", "i8"),
+        ("late", "i8"),  # frames by which all is heard later
+        ("written", "i8"),  # the frame that comes in next
+        ("stop", "i8"),  # set to 1 from outside: the worker ends
+        # between the two threads
+        ("posted", "i8"),  # periods handed over; written by the audio thread
+        ("taken", "i8"),  # periods that the lead has played; written by the worker
+        ("shown", "i8"),  # the frame up to which the lead's sound is there; written by the worker
+        ("whole_from", "i8"),  # the frame from which on the lead has heard everything
+        # who is heard
+        ("heard", "i8"),  # 1: the lead; 0: the understudy
+        ("in_time", "i8"),  # periods in a row for which the lead was in time
+        ("faded", "i8"),  # frames of the crossfade to the lead that are done
+        ("bent", "i8"),  # frames for which the change to the understudy has been bent
+        ("bend_left", "f8"),  # how far its output lay off when it was first heard
+        ("bend_right", "f8"),
+        ("last_left", "f8"),  # what was heard last
+        ("last_right", "f8"),
+        # the meters
+        ("stood_in", "i8"),  # periods in which the understudy was heard
+        ("changes", "i8"),  # from the one to the other, and back
+        ("unheard", "i8"),  # periods that the lead has not heard, because it was too far behind
+    ]
+)
+"""Two engines of one preset on two cores (engine/pair.py)."""

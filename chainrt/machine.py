@@ -18,11 +18,11 @@ THROTTLED = 0.75  # a processor at less than this share of its highest frequency
 LIMITS_ADVICE = "add '@audio - rtprio 95' and '@audio - memlock unlimited' to /etc/security/limits.d/audio.conf"
 
 
-def ask_for_priority(thread: int = 0) -> bool:
+def ask_for_priority(thread: int = 0, priority: int = PRIORITY) -> bool:
     """Let a thread (0: the calling one) go before all ordinary ones, where the system permits it; True if it does."""
     try:
         if os.sched_getscheduler(thread) not in (os.SCHED_FIFO, os.SCHED_RR):
-            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(PRIORITY))
+            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(priority))
     except (AttributeError, OSError):  # not Linux; not permitted, or the thread is gone
         return False
     return True

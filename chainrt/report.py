@@ -6,18 +6,32 @@ Loads are shares of the deadline (0.42, not 42); times of changes are seconds fr
 from .chain import Chain
 from .control import Control
 from .meters import BlockMeter, LevelChange
+from .pair import Pair
 from .scheduler import ChainModel
 
 
-def summary(chain: Chain, control: Control, model: ChainModel, *, clock: str, device: str, budget: float, seed) -> dict:
-    """The report of a run. clock: "wall", "virtual" or "audio"; budget: share of the deadline; seed: int or None."""
-    engine, meters = chain.engine, control.meters
+def summary(
+    chain: Chain,
+    control: Control,
+    model: ChainModel,
+    *,
+    clock: str,
+    device: str,
+    budget: float,
+    seed,
+    pair: Pair | None = None,
+) -> dict:
+    """The report of a run. clock: "wall", "virtual" or "audio"; budget: share of the deadline; seed: int or None.
+
+    pair: of which the chain is the lead. Then misses are the understudy's, and while it is heard nothing is gained.
+    """
+    engine, meters = (pair.understudy if pair else chain).engine, control.meters
     deadline_ns = chain.deadline_ns
 
     def load(nanoseconds: float) -> float:
         return round(nanoseconds / deadline_ns, 6)
 
-    return {
+    answer = {
         "preset": str(chain.preset.path),
         "clock": clock,
         "device": device,
@@ -30,7 +44,7 @@ def summary(chain: Chain, control: Control, model: ChainModel, *, clock: str, de
         "unavoidable_misses": int(engine["unavoidable"]),
         "longest_miss_run": int(engine["longest_miss_run"]),
         "lost_periods": meters.lost_periods,
-        "latency_frames": chain.latency,
+        "latency_frames": chain.latency + (pair.late if pair else 0),
         "load": {
             "mean": load(meters.load_ns.mean),
             "p50": load(meters.load_ns.quantile(0.50)),
@@ -46,6 +60,20 @@ def summary(chain: Chain, control: Control, model: ChainModel, *, clock: str, de
                 zip(chain.blocks, meters.blocks, chain.block_records["audible"].tolist(), strict=False)
             )
         ],
+    }
+    if pair:
+        answer["second_core"] = second_core([pair])
+        answer["utility"] = round(answer["utility"] * (1 - pair.stood_in / max(1, answer["periods"])), 6)
+    return answer
+
+
+def second_core(pairs: list[Pair]) -> dict:
+    """How often the understudies stood in for their leads, all in all."""
+    return {
+        "late_frames": pairs[0].late,
+        "periods_of_understudy": sum(pair.stood_in for pair in pairs),
+        "changes": sum(pair.changes for pair in pairs),
+        "unheard_periods": sum(pair.unheard for pair in pairs),
     }
 
 

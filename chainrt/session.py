@@ -63,7 +63,12 @@ class Session:
 
     def start(self) -> None:
         """Begin to play. Raises DeviceError."""
-        self.door.start()
+        self.board.start()
+        try:
+            self.door.start()
+        except BaseException:
+            self.board.stop()
+            raise
         self._thread.start()
 
     def stop(self) -> None:
@@ -72,6 +77,8 @@ class Session:
         self._ended.set()
         if self._thread.ident and self._thread is not threading.current_thread():
             self._thread.join()
+        for board in self.boards:
+            board.stop()
         if self._failure:
             failure, self._failure = self._failure, None
             raise failure
@@ -164,7 +171,10 @@ class Session:
                 raise ValueError("another preset is still fading in")
             board.control.started_s = self.time_s
             self._coming, self._scene = board, None
-            stage, chain = self.door.stage, board.chain
+            if board.pair:
+                board.pair.be_late(self.board.pair.late)
+            board.start()
+            stage, chain = self.door.stage, board.played
             stage["next"] = address_of(chain.engine)
             stage["apart"] = int(_cost_ns(self.board) + _cost_ns(board) > FITS * chain.deadline_ns)
             stage["fade_frames"], stage["faded"] = round(CROSSFADE_SECONDS * chain.rate), 0
@@ -211,8 +221,8 @@ class Session:
                 periods=self._sum("periods"),
                 misses=self._sum("misses"),
                 unavoidable=self._sum("unavoidable"),
-                longest_miss_run=max(int(each.chain.engine["longest_miss_run"]) for each in self._all),
-                lost_periods=sum(each.control.meters.lost_periods for each in self._all),
+                longest_miss_run=max(int(each.played.engine["longest_miss_run"]) for each in self.boards),
+                lost_periods=sum(each.control.meters.lost_periods for each in self.boards),
                 xruns=self.door.xruns,
                 blocks=tuple(self._block(board, index, recent.cost_ns) for index in range(len(chain.blocks))),
                 changes=tuple(self._changes),
@@ -263,6 +273,7 @@ class Session:
             for board in filter(None, (self.board, self._coming)):
                 self._changes += [named(change, board.chain) for change in board.control.tick()]
             if self._coming and self._peek(self._field("taken")) == self.door.stage["posted"]:
+                self.board.stop()
                 self.past.append(self.board)
                 self.board, self._coming = self._coming, None
 
@@ -281,11 +292,12 @@ class Session:
         return self._coming or self.board
 
     @property
-    def _all(self) -> list[Board]:
+    def boards(self) -> list[Board]:
+        """All that have played or are about to."""
         return [*self.past, self.board, *filter(None, [self._coming])]
 
     def _sum(self, counter: str) -> int:
-        return sum(int(board.chain.engine[counter]) for board in self._all)
+        return sum(int(board.played.engine[counter]) for board in self.boards)
 
     def _field(self, name: str) -> int:
         return address_of(self.door.stage) + STAGE.fields[name][1]

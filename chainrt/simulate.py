@@ -14,6 +14,7 @@ from .compiled.native import address_of
 from .control import TICK_SECONDS, Control
 from .layout import LAWS
 from .meters import LevelChange
+from .pair import Pair
 from .performance import Performance
 from .scheduler import ChainModel
 from .weather import Weather
@@ -24,14 +25,20 @@ Extra = Callable[[float], None]
 """Is told what one more block of the chain costs from now on, in nanoseconds a period."""
 
 
-def extra_block(chain: Chain, control: Control, model: ChainModel, budget: float) -> Extra:
-    """A block that comes into the chain beside those it has: the engine is charged for it, the policy is told."""
+def extra_block(chain: Chain, control: Control, model: ChainModel, budget: float, pair: Pair | None = None) -> Extra:
+    """A block that comes into the chain beside those it has: the engines are charged for it, the policy is told."""
 
     def set_cost(extra_ns: float) -> None:
-        chain.engine["fixed_ns"] = model.fixed_ns + extra_ns
+        for engine in _engines(chain, pair):
+            engine["fixed_ns"] = model.fixed_ns + extra_ns
         control.change(replace(model, fixed_ns=model.fixed_ns + extra_ns), budget)
 
     return set_cost
+
+
+def _engines(chain: Chain, pair: Pair | None) -> list[np.ndarray]:
+    """All that plays on the virtual clock."""
+    return [chain.engine, pair.understudy.engine] if pair else [chain.engine]
 
 
 def simulate(
@@ -42,22 +49,24 @@ def simulate(
     performance: Performance,
     tell: Callable[[int, int, list[LevelChange]], None] | None = None,
     extra: Extra | None = None,
+    pair: Pair | None = None,
     tick: int | None = None,
 ) -> None:
     """Run so many periods of a chain on the virtual clock. tell(done, total, changes) hears of every tick.
 
-    tick: periods from one look of the policy to the next; None: as many as last TICK_SECONDS.
-
     With `chain.engine["silent"]` set, no sound is computed; all decisions are the same. extra: see `extra_block`;
-    without it the scenario `presets` changes nothing.
+    without it the scenario `presets` changes nothing. pair: the chain is its lead, and the performance plays its
+    understudy. tick: periods from one look of the policy to the next; None: as many as last TICK_SECONDS.
     """
-    engine = chain.engine
-    engine["virtual"] = LAWS
+    engines = _engines(chain, pair)
+    for engine in engines:
+        engine["virtual"] = LAWS
     tick = tick or max(1, round(TICK_SECONDS * chain.rate / chain.frames))
     done = 0
     while done < periods:
-        rows = np.ascontiguousarray(weather.rows(PERIODS_AT_ONCE))
-        engine["weather"], engine["weather_first"] = address_of(rows), done
+        rows = weather.on_two_cores(PERIODS_AT_ONCE) if pair else (weather.rows(PERIODS_AT_ONCE),)
+        for engine, its_rows in zip(engines, rows, strict=True):
+            engine["weather"], engine["weather_first"] = address_of(its_rows), done
         end = min(periods, done + PERIODS_AT_ONCE)
         while done < end:
             count = min(tick, end - done)

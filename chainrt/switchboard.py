@@ -22,17 +22,24 @@ ENABLED, TAIL, KNOBS = 0, 1, 2  # where they stand in a block's part of a set
 HEARD_SECONDS = 0.1  # tails longer than this ring out after a bypass
 
 
+class _Buffer:
+    """The writer's side of a chain's triple buffer."""
+
+    def __init__(self, chain: Chain):
+        self.chain, self.back = chain, BACK
+        self.middle = address_of(chain.engine) + ENGINE.fields["settings_middle"][1]
+
+
 class Switchboard:
     """The knobs and switches of one chain, by the blocks' ids."""
 
     def __init__(self, chain: Chain):
         self._chain = chain
         self._index = {block.id: index for index, block in enumerate(chain.blocks)}
-        self._back = BACK
         self._set = chain.settings[BACK].copy()
         self._written = self._set.copy()
         self._swap = swap.from_python()
-        self._middle = address_of(chain.engine) + ENGINE.fields["settings_middle"][1]
+        self._buffers = [_Buffer(chain)]
 
     def value(self, block_id: str, param: str) -> float:
         """What a knob was last turned to, in its Param's unit."""
@@ -80,9 +87,14 @@ class Switchboard:
         return round(block.declared.tail_seconds(p, block.levels) * self._chain.rate)
 
     def post(self) -> None:
-        """Pass everything to the engine."""
-        self._chain.settings[self._back] = self._set
-        self._back = self._swap(self._middle, self._back | FRESH) & ~FRESH
+        """Pass everything to the engines."""
+        for buffer in self._buffers:
+            buffer.chain.settings[buffer.back] = self._set
+            buffer.back = self._swap(buffer.middle, buffer.back | FRESH) & ~FRESH
+
+    def reach(self, chain: Chain) -> None:
+        """Pass everything to another chain of the same preset, too, which has not played yet."""
+        self._buffers.append(_Buffer(chain))
 
     @property
     def _starts(self) -> np.ndarray:

@@ -7,6 +7,10 @@ Cost of block b in period t = table x slowdown(t) x jitter(t, b) + stall(t, b). 
 * wake-up: 4 us and exponential of mean 6 us, at most 64;
 * stalls: each block and period with probability 2e-5 a Pareto of shape 1.3 from 40 us, at most 3,000.
 
+A second core is as slow at each moment (the slowdown is the machine's); its jitter, wake-ups and stalls are its own.
+The worker there begins when it wakes up, by the law above, and up to a nap of 20 us later (engine/pair.py: it looks
+for the hand-over between naps).
+
 On top of them comes the load that was asked for, and a scenario:
 
 * calm: nothing more.
@@ -25,6 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .engine.pair import NAP_NS
 from .layout import WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
 
 WANDER_COEFFICIENT, WANDER_SD = 0.97, 0.004
@@ -108,7 +113,7 @@ class Weather:
         self._blocks, self._period_s, self._load, self._scenario = blocks, period_s, load, scenario
         self._periods = periods
         self._random = np.random.default_rng(seed)
-        events, self._sway_random = (np.random.default_rng([seed, stream]) for stream in (1, 2))
+        events, self._sway_random, self._other_core = (np.random.default_rng([seed, stream]) for stream in (1, 2, 3))
         self._innovations = np.zeros(WANDER_MEMORY)
         self._sway = 0.0
         self._made = 0
@@ -120,9 +125,24 @@ class Weather:
 
     def rows(self, periods: int) -> np.ndarray:
         """The next `periods` rows, float64."""
-        random = self._random
-        rows = np.zeros((periods, weather_columns(self._blocks)))
         slowdown = self._slowdown(periods)
+        self._made += periods
+        return self._draw(self._random, slowdown)
+
+    def on_two_cores(self, periods: int) -> tuple[np.ndarray, np.ndarray]:
+        """The next rows of the lead and of its understudy: as slow at each moment, but not late together.
+
+        The lead's are those of `rows`, begun later by the worker's nap.
+        """
+        lead = self.rows(periods)
+        understudy = self._draw(self._other_core, lead[:, 0])
+        lead[:, 1] += self._other_core.uniform(0.0, NAP_NS, periods)
+        return lead, understudy
+
+    def _draw(self, random: np.random.Generator, slowdown: np.ndarray) -> np.ndarray:
+        """What happens on one core while everything takes `slowdown` times as long."""
+        periods = len(slowdown)
+        rows = np.zeros((periods, weather_columns(self._blocks)))
         rows[:, 0] = slowdown
         rows[:, 1] = np.minimum(WAKE_LEAST_NS + random.exponential(WAKE_MEAN_NS, periods), WAKE_MOST_NS)
         factor = slowdown[:, np.newaxis] * np.exp(random.normal(0.0, JITTER_SD, (periods, self._blocks)))
@@ -131,7 +151,6 @@ class Weather:
         stalls = STALL_LEAST_NS * (1.0 + random.pareto(STALL_SHAPE, (periods, self._blocks)))
         rows[:, WEATHER_PERIOD::WEATHER_BLOCK] = rows[:, WEATHER_PERIOD + 2 :: WEATHER_BLOCK] = factor
         rows[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK] = np.where(struck, np.minimum(stalls, STALL_MOST_NS), 0.0)
-        self._made += periods
         return rows
 
     def take_extra(self, period: int) -> float | None:

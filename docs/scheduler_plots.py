@@ -34,15 +34,6 @@ class Watching:
         return plan
 
 
-class Keeping(scoring.Tally):
-    """Keeps all records of a short run."""
-
-    def __call__(self, done, total, changes):
-        super().__call__(done, total, changes)
-        if done == total:
-            self.ring, self.spent = self.chain.ring[:done].copy(), self.chain.spent[:done].copy()
-
-
 def main() -> None:
     periods = round(SECONDS * RATE_HZ / FRAMES)
     policies = []
@@ -51,7 +42,7 @@ def main() -> None:
         policies.append(Watching(chain, budget))
         return policies[0]
 
-    _, tally, _ = scoring.play(make, "bursts", periods, SEED, tally_by=Keeping)
+    _, tally, _ = scoring.play(make, "bursts", periods, SEED, tally_by=scoring.Keeping)
     rows, _ = scoring.weather_rows("bursts", periods, SEED)
     time_s = np.arange(periods) * FRAMES / RATE_HZ
     sound = (tally.spent["measured_ns"] - tally.spent["muted_ns"]).sum(axis=1) / tally.model.deadline_ns

@@ -199,6 +199,7 @@ OPTIONS = {
     "--json nowhere/out.json": ["nowhere/out.json: cannot be written", "no folder 'nowhere'"],
     "--json preset.yaml": ["preset.yaml: cannot be written", "names the same file"],
     "--json out --output out": ["out: cannot be written", "names the same file"],
+    "--second-core --record-trace day.npz": ["--second-core: not together with --trace or --record-trace"],
     "--volume 11": ["chainrt: unrecognized arguments: --volume 11"],
     "--period": ["chainrt run: argument --period: expected one argument (see chainrt run --help)"],
 }

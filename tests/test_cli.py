@@ -90,6 +90,24 @@ def test_json_in_a_file_leaves_the_table_on_standard_output(folder, capsys):
     assert "misses" in answer.out
 
 
+def test_with_a_second_core_all_is_heard_a_period_later_and_the_report_says_who_was_heard(folder, capsys):
+    arguments = ("--simulate", "--seconds", "0.4", "--load", "0.1:14", "--seed", "7", "--second-core")
+    answer = report(capsys, *arguments)
+    alone = report(capsys, *arguments[:-1])
+    assert answer.keys() - alone.keys() == {"second_core"}
+    core = answer["second_core"]
+    assert core.keys() == {"late_frames", "periods_of_understudy", "changes", "unheard_periods"}
+    assert core["late_frames"] == answer["latency_frames"] - alone["latency_frames"] == 64
+    assert (core["periods_of_understudy"] > 0) == (core["changes"] > 0)
+    assert answer["misses"] <= alone["misses"]
+    told = chainrt(capsys, "run", "preset.yaml", *arguments).out
+    expected = (
+        f"2 cores smallest levels in {core['periods_of_understudy']:,} of 300 periods, "
+        f"{core['changes']} changes to them and back; all 1.3 ms later"
+    )
+    assert expected in told.splitlines()
+
+
 def test_the_report_has_the_keys_and_kinds_that_scripts_rely_on(folder, capsys):
     (folder / "model.nam").write_text(json.dumps(tiny_sliced()))
     answer = report(capsys, "--simulate", "--seconds", "0.4", "--load", "0.1:60", "--seed", "7", "--budget", "50%")

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from test_session import board_of, wait_for
 from chainrt import portaudio
 from chainrt.chain import Chain
 from chainrt.errors import DeviceError
+from chainrt.pair import Pair
 from chainrt.portaudio import Device, SoundCard, choose
 from chainrt.render import render
 from chainrt.scheduler import Fixed
@@ -194,6 +196,17 @@ def test_the_guitar_comes_in_through_the_card(jack, chain_of):
     assert card.flags["without_input"] == 0
     assert not card.output.any()  # nothing is plugged into the dummy
     assert not card.is_playing
+
+
+def test_a_second_core_plays_beside_the_card(jack, tmp_path):
+    """A gain remembers nothing, so what is heard does not depend on which of the two was in time."""
+    pair = Pair(Chain(board(tmp_path, "[gain: {level: -6 dB}]"), RATE_HZ, FRAMES))
+    card = SoundCard(pair.understudy, None, jack[1], source=guitar(), kept_frames=9600, most_frames=9600)
+    session = Session(replace(board_of(pair.lead, Fixed((0,))), pair=pair), card, 0.7)
+    session.play()
+    alone = render(Chain(pair.lead.preset, RATE_HZ, FRAMES), np.resize(guitar(), 9600))
+    assert np.array_equal(card.output[pair.late :], alone[: -pair.late])
+    assert pair._record["taken"] > 0
 
 
 def test_a_busy_python_does_not_stop_a_compiled_callback(jack, chain_of):

@@ -49,13 +49,11 @@ class Restless:
 class WithoutPatience(Adaptive):
     """No wait after a change, no least gain, no limit of changes a minute."""
 
+    _least_gain = property(lambda self: 0.0, lambda self, value: None)
+
     def __init__(self, chain: ChainModel, budget: float):
         super().__init__(chain, budget)
         self._patience = Restless()
-
-    def _set_chain(self, chain: ChainModel) -> None:
-        super()._set_chain(chain)
-        self._least_gain = 0.0
 
     def decide(self, time_s: float, seen: Observation) -> Plan | None:
         self._quiet_until_s = -inf

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .chapter import Row, Table
-from .contestants import OURS
+from .contestants import OURS, is_rival
 from .scenarios import PERIOD_S
 from .simulated import score_of
 from .statistics import Estimate, bootstrap, paired, write, write_rate
 
 MINUTE_S = 60.0
+ENOUGH_SEEDS = 10
 CLAIRVOYANTS = {"each period": "clairvoyant, each period", "99 periods": "clairvoyant, 99 periods each"}
 
 
@@ -38,6 +39,7 @@ def evidence(rows: Sequence[Row]) -> str:
     return (
         f"Each line stands on {seeds} {'seed' if high == 1 else 'seeds'} of {times}: {total} periods. In brackets: the"
         " interval of 95 % (bootstrap over seeds); no event in N periods proves a rate of at most 3/N."
+        + (" With so few seeds the intervals are rough." if low < ENOUGH_SEEDS else "")
     )
 
 
@@ -55,10 +57,11 @@ HEADINGS = (
     *("longest run>", "utility>", "regret>", "changes a minute>"),
 )
 COLUMNS = (
-    "Misses, late stalls, unavoidable misses, held periods and cold falls are per million periods. Late stalls: the part"
-    " of the misses that no scheduler on one core could have prevented at the load that was played, in the mean."
-    " Unavoidable: all at their smallest would have missed, too. Utility: 1 all at full, 0 all at their smallest, the"
-    " period missed, or a block not computed. Regret: to a clairvoyant that keeps each plan for 99 periods."
+    "Misses, late stalls, unavoidable misses, held periods and cold falls are per million periods. Late stalls: the"
+    " part of the misses that no scheduler on one core could have prevented at the load that was played, in the mean."
+    " Unavoidable: all at their smallest would have missed, too. Held: a block was not computed. Cold falls: a block"
+    " fell to a level that did not know its past. Utility: 1 all at full; 0 all at their smallest, a period missed or"
+    " held. Regret: to a clairvoyant that keeps each plan for 99 periods."
 )
 
 
@@ -117,23 +120,15 @@ class Verdict:
         return "tie" if not self.utility.differs else "higher" if self.utility.mean > 0 else "lower"
 
     @property
-    def is_beaten(self) -> bool:
-        """The other is better in one and at least as good in the other."""
-        worse = {self.misses_word == "more", self.utility_word == "lower"}
-        return True in worse and self.misses_word != "fewer" and self.utility_word != "higher"
-
-    @property
-    def wins(self) -> bool:
-        better = {self.misses_word == "fewer", self.utility_word == "higher"}
-        return True in better and self.misses_word != "more" and self.utility_word != "lower"
-
-    @property
     def word(self) -> str:
+        """win: better in misses or utility and worse in neither. loss: the other way round. trade: both. tie: none."""
+        better = self.misses_word == "fewer" or self.utility_word == "higher"
+        worse = self.misses_word == "more" or self.utility_word == "lower"
         if self.seeds < 2:
             return "one seed proves nothing"
-        if self.wins or self.is_beaten:
-            return "win" if self.wins else "loss"
-        return "tie" if self.misses_word == self.utility_word == "tie" else "trade"
+        if better and worse:
+            return "trade"
+        return "win" if better else "loss" if worse else "tie"
 
 
 def compare(scenario: str, ours: Sequence[Row], other: str, theirs: Sequence[Row]) -> Verdict | None:
@@ -159,35 +154,29 @@ def verdicts(rows: Sequence[Row]) -> list[Verdict]:
 
 def verdict_table(name: str, caption: str, found: Sequence[Verdict]) -> Table:
     headings = (
-        "scenario",
-        "against",
-        "misses a million, ours - theirs>",
-        "we miss",
-        "utility, ours - theirs>",
-        "ours is",
-        "so",
+        *("scenario", "against", "misses a million, ours - theirs>", "we miss"),
+        *("utility, ours - theirs>", "ours is", "so"),
     )
     lines = [
-        (one.scenario, one.other, write(one.misses, "+,.0f"), one.misses_word, write(one.utility, "+.3f"))
-        + (one.utility_word, one.word)
+        (
+            *(one.scenario, one.other, write(one.misses, "+,.0f"), one.misses_word),
+            *(write(one.utility, "+.3f"), one.utility_word, one.word),
+        )
         for one in found
     ]
     return Table(name, caption, headings, lines)
 
 
 def summary(found: Sequence[Verdict]) -> list[str]:
-    """How often ours wins, trades, ties and loses; every loss and every tie by name."""
+    """How often ours wins, trades, ties and loses against rivals; every loss and every tie by name."""
+    found = [one for one in found if is_rival(one.other)]
     words = [one.word for one in found]
     lines = [
-        f"Of {len(found)} comparisons with a rival on the same days, ours wins {words.count('win')} (better in misses or"
-        f" utility, worse in neither), trades one for the other in {words.count('trade')}, ties {words.count('tie')} and"
-        f" loses {words.count('loss')}."
+        f"Of {len(found)} comparisons with a rival on the same days, ours wins {words.count('win')} (better in misses"
+        f" or utility, worse in neither), trades one for the other in {words.count('trade')}, ties"
+        f" {words.count('tie')} and loses {words.count('loss')}."
     ]
-    for word, verb in (("loss", "Loses"), ("tie", "Ties")):
+    for word, verb in (("loss", "Loses to"), ("tie", "Ties with")):
         named = [f"{one.other} ({one.scenario})" for one in found if one.word == word]
-        lines += (
-            [f"{verb} to {', '.join(named)}." if word == "loss" else f"{verb} with {', '.join(named)}."]
-            if named
-            else []
-        )
+        lines += [f"{verb} {', '.join(named)}."] if named else []
     return lines

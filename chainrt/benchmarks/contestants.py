@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..scheduler import POLICIES, ChainModel, Policy
+from ..scheduler import POLICIES, Adaptive, ChainModel, Policy
 from .ablations import ABLATIONS
 from .rivals import alert, at_load_time, static, three_states, threshold
 
@@ -23,27 +23,32 @@ class Family:
     sweep: Sequence[float]
 
 
-def adaptive(budget: float) -> Make:
-    """The scheduler; its budget is the knob, whatever the others are given."""
-    return lambda chain, _: POLICIES["adaptive"](chain, budget)
+class OnTwoCores(Adaptive):
+    """The scheduler, its chain on a second core, the smallest levels on the first (chainrt/pair.py): a period later."""
 
+    two_cores = True
+
+
+OURS, SECOND_CORE, TWICE = "adaptive", "adaptive, second core", "full, twice the period"
+BUDGETS = (0.45, 0.55, 0.65, 0.75, 0.85, 0.92, BUDGET, 1.0)
 
 FAMILIES = {
-    "adaptive": Family(adaptive, "budget", BUDGET, (0.45, 0.55, 0.65, 0.75, 0.85, 0.92, BUDGET, 1.0)),
+    OURS: Family(lambda budget: Adaptive, "budget", BUDGET, BUDGETS),  # `player` says with which budget it plays
+    SECOND_CORE: Family(lambda budget: OnTwoCores, "budget", BUDGET, BUDGETS),
     "static": Family(static, "share", 0.70, (0.35, 0.45, 0.55, 0.62, 0.70, 0.78, 0.86)),
     "load time, all at once": Family(lambda share: at_load_time(share, True), "share", 0.5, (0.3, 0.5, 0.66, 0.8, 1.0)),
     "load time, one by one": Family(lambda share: at_load_time(share, False), "share", 0.5, (0.3, 0.5, 0.66, 0.8, 1.0)),
-    "three states": Family(three_states, "first threshold", 0.70, (0.40, 0.55, 0.70, 0.80, 0.90, 1.0)),
+    "three states": Family(three_states, "first threshold", 0.70, (0.40, 0.55, 0.70, 0.85, 1.0)),
     "threshold (AIMD)": Family(threshold, "threshold", 0.9, (0.6, 0.7, 0.8, 0.9, 1.0)),
     "ALERT-like, free": Family(lambda sigmas: alert(sigmas, True), "sigmas", 3.0, (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)),
     "ALERT-like, charged": Family(lambda sigmas: alert(sigmas, False), "sigmas", 3.0, (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)),
 }
 
-OURS, TWICE = "adaptive", "full, twice the period"
 _USUAL = {name: family.make(family.usual) for name, family in FAMILIES.items()}
 
 CONTESTANTS: dict[str, Make] = {
     OURS: _USUAL.pop(OURS),
+    SECOND_CORE: _USUAL.pop(SECOND_CORE),
     "full": POLICIES["full"],
     "lite": POLICIES["lite"],
     "static 55 %": static(0.55),
@@ -54,12 +59,13 @@ CONTESTANTS: dict[str, Make] = {
 """By name, with the usual knob. Beside them plays TWICE: everything at full in periods of twice the length."""
 
 
-def make_policy(name: str, knob: float | None) -> Make:
-    """A contestant, an ablation, or a family with its knob at a given place."""
-    if knob is not None:
-        return FAMILIES[name].make(knob)
-    return CONTESTANTS[name] if name in CONTESTANTS else _ablated(name)
+def is_rival(name: str) -> bool:
+    return name not in (OURS, SECOND_CORE)
 
 
-def _ablated(name: str) -> Make:
-    return lambda chain, _: ABLATIONS[name](chain, BUDGET)
+def player(name: str, knob: float | None) -> tuple[Make, float]:
+    """(what makes the policy, the budget to play it with) of a contestant, an ablation, or a family with its knob at a
+    given place."""
+    if knob is None:
+        return (CONTESTANTS | ABLATIONS)[name], BUDGET
+    return FAMILIES[name].make(knob), BUDGET if is_rival(name) else knob

@@ -127,7 +127,7 @@ def markdown(told: Told) -> str:
 
 
 def answer(entries: Sequence[Entry], about: dict) -> dict:
-    """Everything on the page, and all rows, as one JSON object."""
+    """Everything on the page, and all rows without their series, as one JSON object."""
     return about | {
         "chapters": {
             entry.name: {
@@ -140,7 +140,9 @@ def answer(entries: Sequence[Entry], about: dict) -> dict:
                     for part in (entry.told.parts if entry.told else ())
                     if isinstance(part, Table)
                 },
-                "rows": entry.rows,
+                "rows": [
+                    {key: value for key, value in row.items() if not isinstance(value, list)} for row in entry.rows
+                ],
             }
             for entry in entries
         }
@@ -172,7 +174,7 @@ STYLE = """
   :root { --back: #16171a; --text: #e8e8ea; --faint: #3a3b40; --soft: #202126; --link: #7cc0ff }
 }
 * { box-sizing: border-box }
-body { margin: 0 auto; max-width: 1120px; padding: 1rem 1.2rem 4rem; background: var(--back); color: var(--text);
+body { margin: 0 auto; max-width: 1280px; padding: 1rem 1.2rem 4rem; background: var(--back); color: var(--text);
   font: 16px/1.5 system-ui, sans-serif }
 a { color: var(--link) }
 h1 { margin: .5rem 0 } h2 { margin: 3rem 0 .5rem; border-top: 1px solid var(--faint); padding-top: 1.5rem }
@@ -186,7 +188,7 @@ figure { margin: 1.5rem 0 } figcaption { margin-bottom: .5rem; font-weight: 600;
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; white-space: nowrap;
   border-bottom: 1px solid var(--faint) }
-th { border-bottom: 2px solid var(--faint) } .number { text-align: right }
+th { border-bottom: 2px solid var(--faint); white-space: normal; vertical-align: bottom } .number { text-align: right }
 tbody tr:nth-child(even) { background: var(--soft) }
 audio { width: min(100%, 480px) }
 """

@@ -52,16 +52,22 @@ def measure_all(
 
     folder.mkdir(parents=True, exist_ok=True)
     there = sum(job in store for job in timed)
-    study.run(simulated, lambda: _pool(workers), store, lambda done, _: told(there + done), measure)
+    pools = []
+
+    def start() -> ProcessPoolExecutor:
+        pools.append(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
+        return pools[-1]
+
+    try:
+        study.run(simulated, start, store, lambda done, _: told(there + done), measure)
+    finally:
+        for pool in pools:
+            pool.shutdown()
     for job in timed:
         if job not in store:
             store.add(job, measure(job))
             there += 1
             told(len(simulated) + there)
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
 
 
 def measure(job: Job) -> dict[str, Any]:

@@ -74,8 +74,21 @@ class Disturbed:
         return self._made.next_extra
 
     def rows(self, periods: int) -> np.ndarray:
+        rows = self._made.rows(periods)
+        self._disturb(rows)
+        self._done += periods
+        return rows
+
+    def on_two_cores(self, periods: int) -> tuple[np.ndarray, np.ndarray]:
+        both = self._made.on_two_cores(periods)
+        for rows in both:
+            self._disturb(rows)
+        self._done += periods
+        return both
+
+    def _disturb(self, rows: np.ndarray) -> None:
         scenario, seed = self._scenario, self._seed
-        rows, numbers = self._made.rows(periods), self._done + np.arange(periods)
+        numbers = self._done + np.arange(len(rows))
         played, muted = rows[:, WEATHER_PERIOD::WEATHER_BLOCK], rows[:, WEATHER_PERIOD + 2 :: WEATHER_BLOCK]
         if scenario.factors:
             factors = scenario.factors(numbers, seed)
@@ -87,8 +100,6 @@ class Disturbed:
                 times[since:] *= scenario.ratios(seed)
         if scenario.last_stall_ns:
             rows[:, WEATHER_PERIOD + 1 + WEATHER_BLOCK * (BLOCKS - 1)] += scenario.last_stall_ns(numbers, seed)
-        self._done += periods
-        return rows
 
 
 class PresetsAllTheTime(Weather):
@@ -102,12 +113,11 @@ class PresetsAllTheTime(Weather):
 
 
 def _swings(numbers: np.ndarray, seed: int) -> np.ndarray:
-    return np.where((numbers * PERIOD_S / SWING_S).astype(int) % 2 == 1, SWING, 1.0)
+    return np.where(numbers // round(SWING_S / PERIOD_S) % 2 == 1, SWING, 1.0)
 
 
 def _thermal_steps(numbers: np.ndarray, seed: int) -> np.ndarray:
-    steps = (numbers * PERIOD_S / THERMAL_STEP_S).astype(int) % len(weather.THERMAL)
-    return np.array(weather.THERMAL)[steps]
+    return np.array(weather.THERMAL)[numbers // round(THERMAL_STEP_S / PERIOD_S) % len(weather.THERMAL)]
 
 
 def _doubled(numbers: np.ndarray, seed: int) -> np.ndarray:

@@ -6,7 +6,9 @@
   (Counting needs a million periods to see a handful; this needs a few thousand.)
 * utility: 1 all blocks full, 0 all at their smallest, or the period missed, or a block held.
 * held: periods in which a block was not computed. cold: falls to a level that did not know its past: a wrong moment.
-* changes: of levels that can be heard. longest: run of misses.
+* changes: of levels that can be heard; with a second core from lead to understudy and back, too.
+* With a second core, where the smallest levels are what plays in need, no miss is excused as unavoidable.
+* longest: run of misses.
 """
 
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from .. import weather as laws
 from ..control import Control
 from ..layout import COLD, HELD
 from ..numeric import FRAMES, PEDALBOARD, numeric_chain
+from ..pair import Pair
 from ..performance import Performance
 from ..scheduler import Frontier
 from ..simulate import PERIODS_AT_ONCE, extra_block, simulate
@@ -65,8 +68,11 @@ class Score:
 class Tally:
     """Counts what a run did, a few thousand periods at a time."""
 
-    def __init__(self, chain, model, stall_probability: float):
+    def __init__(self, chain, model, stall_probability: float, pair: Pair | None = None):
+        """pair: of which the chain is the lead. Its understudy has to be in time, and all is heard a period later."""
         self.chain, self.model, self.stall_share = chain, model, stall_probability
+        self.in_time = pair.understudy if pair else chain
+        self.late = pair.late // chain.frames if pair else 0
         self.worth = np.zeros((len(model.blocks), max(len(block.utility) for block in model.blocks)))
         for b, block in enumerate(model.blocks):
             self.worth[b, : len(block.utility)] = block.utility
@@ -79,20 +85,27 @@ class Tally:
     def __call__(self, done: int, total: int, changes) -> None:
         if done - self.done < AT_ONCE and done < total:
             return
-        rows = np.arange(self.done, done) % len(self.chain.ring)
-        ring, spent = self.chain.ring[rows], self.chain.spent[rows]
-        utility = (self.worth[np.arange(len(self.worth)), spent["audible"]].sum(axis=1) - self.low) / (
-            self.high - self.low
-        )
-        held = (spent["reflex"] == HELD).any(axis=1)
-        utility[(ring["missed"] == 1) | held] = 0.0
-        self.utility += float(utility.sum())
-        self.held += int(held.sum())
+        ring, spent = self.records(self.done, done)
+        self.utility += float(self.utilities(ring, spent).sum())
+        self.held += int(_is_held(spent).sum())
         self.cold += int((spent["reflex"] == COLD).sum())
-        self.late_stalls += self._late_stalls(ring, spent)
+        self.late_stalls += self._late_stalls(
+            ring, self.in_time.spent[np.arange(self.done, done) % len(self.chain.ring)]
+        )
         response = (ring["late_ns"] + ring["spent_ns"]) / self.model.deadline_ns
         self.responses += np.histogram(np.clip(response, RESPONSE_EDGES[0], RESPONSE_EDGES[-1]), RESPONSE_EDGES)[0]
         self.done = done
+
+    def records(self, first: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+        """(PERIOD records of what has to be in time, SPENT records of what is heard) of these periods."""
+        periods, size = np.arange(first, end), len(self.chain.ring)
+        return self.in_time.ring[periods % size], self.chain.spent[(periods - self.late) % size]
+
+    def utilities(self, ring: np.ndarray, spent: np.ndarray) -> np.ndarray:
+        """Of each period: 1 all at full; 0 all at their smallest, missed, or a block not computed."""
+        worth = self.worth[np.arange(len(self.worth)), spent["audible"]].sum(axis=1)
+        lost = (ring["missed"] == 1) | (ring["stands_in"] == 1) | _is_held(spent)
+        return np.where(lost, 0.0, (worth - self.low) / (self.high - self.low))
 
     def _late_stalls(self, ring, spent) -> float:
         """In the mean: stalls that would have ended behind the deadline, though not with all at their smallest."""
@@ -104,6 +117,23 @@ class Tally:
         longer = _longer(deadline - before) - _longer(deadline - least - ring["late_ns"])[:, np.newaxis]
         usual = (ring["missed"] == 0) & (sound_ns.max(axis=1) < deadline)
         return float(self.stall_share * np.maximum(longer, 0.0)[usual].sum())
+
+
+class Keeping(Tally):
+    """Keeps all records of a run that is shorter than the engine's ring."""
+
+    def __call__(self, done: int, total: int, changes) -> None:
+        super().__call__(done, total, changes)
+        if done == total:
+            self.ring, self.spent = (records.copy() for records in self.records(0, done))
+
+    @property
+    def utility_of_all(self) -> np.ndarray:
+        return self.utilities(self.ring, self.spent)
+
+
+def _is_held(spent: np.ndarray) -> np.ndarray:
+    return (spent["reflex"] == HELD).any(axis=1)
 
 
 def _longer(slack_ns: np.ndarray) -> np.ndarray:
@@ -184,21 +214,22 @@ def play(
             levels["memory"] = 0
     control = Control(chain, policy)
     control.meters = Uncounted()
-    tally = tally_by(chain, model, made.stall_probability)
+    pair = Pair(chain) if getattr(policy, "two_cores", False) else None
+    tally = tally_by(chain, model, made.stall_probability, pair)
     weather = made.weather(periods, seed)
-    performance = Performance(chain, np.zeros(FRAMES, np.float32))
-    extra, tick = extra_block(chain, control, told, budget), getattr(policy, "tick", None)
-    simulate(chain, control, weather, periods, performance, tally, extra, tick)
-    engine = chain.engine
+    performance = Performance(tally.in_time, np.zeros(FRAMES, np.float32))
+    extra, tick = extra_block(chain, control, told, budget, pair), getattr(policy, "tick", None)
+    simulate(chain, control, weather, periods, performance, tally, extra, pair, tick)
+    engine = tally.in_time.engine
     score = Score(
         periods=periods,
         misses=int(engine["misses"]),
-        unavoidable=int(engine["unavoidable"]),
+        unavoidable=0 if pair else int(engine["unavoidable"]),
         late_stalls=tally.late_stalls,
         held=tally.held,
         cold=tally.cold,
         longest=int(engine["longest_miss_run"]),
         utility=tally.utility,
-        changes=len(control.meters.changes),
+        changes=len(control.meters.changes) + (pair.changes if pair else 0),
     )
     return score, tally, control

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .chapter import Cell, Row
-from .contestants import TWICE, make_policy
+from .contestants import TWICE, player
 from .scoring import Score, best_possible, play, twice_the_period
 
 
@@ -21,7 +21,8 @@ def measure(cell: Cell, folder: Path) -> dict[str, Any]:
     if cell["policy"] == TWICE:
         score, responses = twice_the_period(*day), []
     else:
-        score, tally, _ = play(make_policy(cell["policy"], cell["knob"]), *day)
+        make, budget = player(cell["policy"], cell["knob"])
+        score, tally, _ = play(make, *day, budget)
         responses = tally.responses.tolist()
     return {"score": asdict(score), "possible": {"each period": each, "99 periods": dwell}, "responses": responses}
 

@@ -54,6 +54,11 @@ def parser() -> Parser:
     run.add_argument("--budget", metavar="SHARE", default="70%", help="share of the deadline to use (default: 70%%)")
     run.add_argument("--memory", metavar="SIZE", help="keep only levels that fit, as 2MiB (default: keep all)")
     run.add_argument("--policy", metavar="NAME", default="adaptive", help="adaptive (default), full or lite")
+    run.add_argument(
+        "--second-core",
+        action="store_true",
+        help="a second core plays the chain, a period later; the audio thread only its smallest levels, in case",
+    )
     run.add_argument("--force", action="store_true", help="play even what cannot fit, with as few misses as can be")
     run.add_argument("--fail-on-miss", action="store_true", help="exit with 1 if any period was missed")
     run.add_argument("--json", metavar="FILE", nargs="?", const="-", help="write the report as JSON (-: to stdout)")
@@ -154,7 +159,7 @@ def parser() -> Parser:
     bench.set_defaults(command=command("bench"))
     effort = bench.add_mutually_exclusive_group()
     effort.add_argument("--quick", action="store_true", help="under two minutes on two cores (default)")
-    effort.add_argument("--full", action="store_true", help="twenty seeds and long runs: hours on two cores")
+    effort.add_argument("--full", action="store_true", help="twenty seeds and long runs: one to two hours on two cores")
     bench.add_argument(
         "--out", metavar="FOLDER", default="chainrt-bench", help="where it goes (default: chainrt-bench)"
     )

@@ -10,6 +10,7 @@ from ..benchmarks import chapters, page, running
 from ..benchmarks.chapter import FULL, QUICK, Effort
 from ..benchmarks.results import commit, processor, write_section
 from ..benchmarks.store import Store
+from ..errors import Fault, PresetError
 from . import show, values
 
 STORE, ANSWER = "cells.jsonl", "results.json"
@@ -22,8 +23,10 @@ def bench(options) -> int:
     effort = FULL if options.full else QUICK
     seeds = read(values.integer, "--seeds", options.seeds or str(effort.seeds), 1, MOST_SEEDS)
     workers = read(values.integer, "--workers", options.workers or str(os.cpu_count() or 1), 1, MOST_WORKERS)
-    names = [read(values.choice, "--only", name, chapters.NAMES) for name in options.only or chapters.NAMES]
-    read(values.writable, options.write_results, (), False)
+    names = [read(_chapter, name) for name in options.only or chapters.NAMES]
+    read(values.writable, options.write_results, (options.json,), False)
+    if options.json != "-":
+        read(values.writable, options.json, (), False)
     read.raise_faults()
 
     effort, folder = Effort(effort.name, seeds), Path(options.out)
@@ -50,10 +53,17 @@ def bench(options) -> int:
     }
     _tell(out, folder, entries, about)
     values.write_json(options.json, page.answer(entries, about))
-    if options.write_results:
+    if options.write_results and not status:
         _write_results(Path(options.write_results), entries, about)
         out.print(f"{options.write_results}: the tables of {', '.join(entry.name for entry in entries)}")
     return status
+
+
+def _chapter(name: str) -> str:
+    """The name, if there is such a chapter."""
+    if name not in chapters.NAMES:
+        raise PresetError(Fault("--only", f"no chapter {name!r}; there are {', '.join(chapters.NAMES)}"))
+    return name
 
 
 def _entry(module, effort: Effort, store: Store, files: Path) -> page.Entry:

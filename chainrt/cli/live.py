@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import portaudio, preset
+from .. import portaudio, preset, report
 from ..board import Board, make_board
 from ..calibrate import cost_table
 from ..errors import DeviceError, Fault, PresetError
@@ -73,7 +73,7 @@ def find_route(options, rate: int, samples: np.ndarray | None, frames: int | Non
 
 def open_door(route: Route, board: Board, keep: bool) -> Door:
     """The door of a route. keep: the sound is wanted afterwards, as `door.output`."""
-    chain = board.chain
+    chain = board.played
     if route.output is None:
         periods = math.ceil(route.frames / chain.frames)
         performance = Performance(chain, route.samples, periods * chain.frames if keep else 0)
@@ -98,6 +98,8 @@ def told_by(session: Session) -> dict:
         "longest_miss_run": seen.longest_miss_run,
         "lost_periods": seen.lost_periods,
     }
+    if session.board.pair:
+        answer["second_core"] = report.second_core([board.pair for board in session.boards])
     if isinstance(session.door, portaudio.SoundCard):
         into, out_of = session.door.latency_s
         answer["card"] = {
@@ -108,12 +110,21 @@ def told_by(session: Session) -> dict:
     return answer
 
 
-def board_loader(rate: int, frames: int, policy: str) -> Callable[[str, float], Board]:
+def board_loader(rate: int, frames: int, policy: str, second_core: bool) -> Callable[[str, float], Board]:
     """What a session loads other presets with."""
 
     def load(path: str, budget: float) -> Board:
         other = preset.on_standby(preset.load(path))
-        return make_board(other, rate, frames, riff(rate), policy=policy, budget=budget, costs=cost_table)
+        return make_board(
+            other,
+            rate,
+            frames,
+            riff(rate),
+            policy=policy,
+            budget=budget,
+            costs=cost_table,
+            second_core=second_core,
+        )
 
     return load
 

@@ -3,13 +3,14 @@
 import math
 
 from .. import audiofile, devices, facts, preset, report
-from ..board import make_board
+from ..board import Board, make_board
 from ..calibrate import cost_table
 from ..chain import Chain, plan_blocks
 from ..compiled.native import compile_all
 from ..engine import callback
 from ..errors import DeviceError, Fault, PresetError
 from ..meters import LevelChange
+from ..pair import NATIVES, check_cores
 from ..performance import Performance
 from ..riff import riff
 from ..scheduler import POLICIES, ChainModel, fits_without, least_share
@@ -52,6 +53,8 @@ def run(options) -> int:
     if options.json != "-":
         read(values.writable, options.json, (options.preset, options.input, options.output), False)
     read.raise_faults()
+    if options.second_core and not is_virtual:
+        check_cores()
     route = None if is_virtual else live.find_route(options, rate, samples, asked)
 
     out = show.console(to_stderr=options.json == "-")
@@ -63,6 +66,8 @@ def run(options) -> int:
                 return 1
         if route and route.output:
             compile_all([callback], tell)
+        if options.second_core:
+            compile_all(NATIVES, tell)
         made = make_board(
             board,
             rate,
@@ -73,30 +78,32 @@ def run(options) -> int:
             tell=tell,
             blocks=blocks,
             costs=recorded.costs_of if recorded else device.costs if device else cost_table,
+            second_core=options.second_core,
         )
     chain, model, control = made.chain, made.model, made.control
     status, lost = 0, None
     if is_virtual:
         samples = riff(rate) if samples is None else samples
         length = asked or len(samples)
-        door = Performance(chain, samples, math.ceil(length / frames) * frames if options.output else 0)
+        door = Performance(made.played, samples, math.ceil(length / frames) * frames if options.output else 0)
     else:
         length = route.frames
         door = live.open_door(route, made, keep=options.output is not None)
-        session = Session(made, door, budget, live.board_loader(rate, frames, policy))
+        session = Session(made, door, budget, live.board_loader(rate, frames, policy, options.second_core))
     try:
-        _introduce(out, chain, device, route)
+        _introduce(out, made, device, route)
         if _refuse(out, model, budget, options.force):
             return 1
         if is_virtual:
-            chain.engine["silent"] = int(options.output is None)
+            for played in {chain, made.played}:
+                played.engine["silent"] = int(options.output is None)
             periods = math.ceil(length / frames)
             weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed, scenario, periods)
-            extra = extra_block(chain, control, model, budget)
+            extra = extra_block(chain, control, model, budget, made.pair)
             if recorded:
                 replay(chain, control, recorded, door, _teller(out, chain))
             else:
-                simulate(chain, control, weather, periods, door, _teller(out, chain), extra)
+                simulate(chain, control, weather, periods, door, _teller(out, chain), extra, made.pair)
         else:
             recorder = Recorder(chain, control, about(chain, policy, budget)) if options.record_trace else None
             live.play(session, out, is_watched=out.is_terminal and not options.no_view)
@@ -117,6 +124,7 @@ def run(options) -> int:
         device=_device_text(device, door),
         budget=budget,
         seed=seed,
+        pair=made.pair if is_virtual else session.board.pair,
     )
     if not is_virtual:
         answer |= live.told_by(session)
@@ -143,6 +151,8 @@ def _only_together(options, is_virtual: bool) -> None:
         if getattr(options, name) is not None and not is_virtual
     ]
     faults = [Fault(f"--{name}", "only with --simulate or --device") for name in alone]
+    if options.second_core and (options.trace or options.record_trace):
+        faults.append(Fault("--second-core", "not together with --trace or --record-trace: a trace is of one core"))
     if options.periods is not None and options.seconds is not None:
         faults.append(Fault("--periods", "not together with --seconds"))
     if faults:
@@ -174,13 +184,14 @@ def _frames_asked_for(options, rate: int, frames: int) -> int | None:
     return None
 
 
-def _introduce(out, chain: Chain, device, route: live.Route | None) -> None:
+def _introduce(out, board: Board, device, route: live.Route | None) -> None:
     """Say what is about to play, and on what."""
+    chain = board.chain
     if device:
         place = f"Simulating {device.name} ({device.core}); its figures: {show.sureness(device)}."
     else:
         place = _place(route)
-    late = f", {1000 * chain.latency / chain.rate:.1f} ms late" if chain.latency else ""
+    late = f", {1000 * board.latency / chain.rate:.1f} ms late" if board.latency else ""
     out.print(
         f"{chain.preset.name}: {show.count(len(chain.blocks), 'block')}, {show.count(chain.frames, 'frame')}"
         f" at {chain.rate:,.0f} Hz, a period every {chain.deadline_ns / 1e6:.2f} ms{late}\n{place}"

@@ -185,12 +185,23 @@ def print_report(out: Console, report: dict) -> None:
         f"misses  {misses:,} of {count(report['periods'], 'period')}{ending if misses else ''}",
         style="bold red" if misses else None,
     )
+    if "second_core" in report:
+        _print_second_core(out, report)
     if "card" in report:
         _print_card(out, report)
     if is_slimmable:
         out.print(
             f"levels  {count(report['level_changes'], 'change')}; {100 * report['utility']:.0f} % of the best sound"
         )
+
+
+def _print_second_core(out: Console, report: dict) -> None:
+    """How often the second core was late, and what was heard then."""
+    core, late_ms = report["second_core"], 1000 * report["second_core"]["late_frames"] / report["rate"]
+    out.print(
+        f"2 cores smallest levels in {core['periods_of_understudy']:,} of {count(report['periods'], 'period')},"
+        f" {count(core['changes'], 'change')} to them and back; all {late_ms:.1f} ms later"
+    )
 
 
 def _print_card(out: Console, report: dict) -> None:

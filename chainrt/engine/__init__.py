@@ -6,7 +6,7 @@ periods from memory to memory, paced by the clock or as fast as it can.
 One room each: `one_period` (the whole), `mail` (plans and settings in), `program` (the chain's steps), `bypass` (a
 block's switch), `reflex` (what a block may still cost), `levels` (one block and what it does on the side), `rest`
 (what need not be computed), `count` (the clock and the meters), `stage` (one engine takes another's place),
-`many_periods`, `card` (a sound card's callback), `planes` (memory as arrays).
+`many_periods`, `card` (a sound card's callback), `pair` (two engines on two cores), `planes` (memory as arrays).
 
 Rules kept here:
 * Nothing waits, allocates, raises or touches the interpreter. Faults are counted.

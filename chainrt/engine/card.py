@@ -23,6 +23,7 @@ from ..compiled.memory import address, load_acquire, pointer, store_release
 from ..compiled.native import INTEGER, Native
 from ..compiled.thread import thread_number
 from ..layout import CARD, STAGE
+from .pair import give_time
 from .planes import FLOAT_BYTES, compiled, plane
 from .stage import engine_at, play_stage
 
@@ -154,6 +155,8 @@ def _callback(source, target, frames, time, flags, card):
     stage = carray(pointer(address(card)), 1, STAGE)[0]
     engine = engine_at(stage.engine)
     engine.release_ns = find_due(card, engine, now, frames)
+    if engine.pair != 0:
+        give_time(engine.pair, frames)
     done = 0
     while done < frames:
         piece = min(frames - done, card.frames)

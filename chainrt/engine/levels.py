@@ -245,15 +245,21 @@ def begin_bend(engine, block, frames):
 
 
 @compiled
+def let_go(sound_at, frames, bent, amount):
+    """Add a difference that has been fading for `bent` frames to a plane."""
+    sound = plane(sound_at, frames)
+    for i in range(frames):
+        done = min(1.0, (bent + i) / BEND_FRAMES)
+        sound[i] += np.float32(amount * (1.0 - done) * (1.0 - done) * (1.0 + 2.0 * done))
+
+
+@compiled
 def bend(engine, block, frames):
     """Add what is left of the bend."""
     if engine.silent == 0:
         for channel in range(block.channels):
-            sound = plane(block.right if channel else block.left, frames)
             amount = block.bend_right if channel else block.bend_left
-            for i in range(frames):
-                done = min(1.0, (block.bent + i) / BEND_FRAMES)
-                sound[i] += np.float32(amount * (1.0 - done) * (1.0 - done) * (1.0 + 2.0 * done))
+            let_go(block.right if channel else block.left, frames, block.bent, amount)
     block.bent += frames
 
 

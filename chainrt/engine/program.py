@@ -3,7 +3,8 @@
 import numpy as np
 from numba import carray
 
-from ..compiled.memory import pointer
+from ..compiled.call import call2
+from ..compiled.memory import address, pointer
 from ..layout import (
     ADD,
     BLOCK,
@@ -134,6 +135,9 @@ def run_program(engine, frames, began):
     if engine.virtual != LAWS and expected_all > 0.0:
         slow = min(measured_all / expected_all, STALL_RATIO)
         floor = floor * slow + max(0.0, measured_all - STALL_RATIO * expected_all)
+    if engine.on_sound != 0:
+        call2(engine.on_sound, address(engine), frames)
+        before = clock(engine)
     run_muted_work(engine, frames, before, engine.release_ns + engine.muted_share * length, shown)
     if engine.virtual != REAL:
         engine.now_ns += weather[2]

@@ -3,7 +3,10 @@
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("policies", "clock", "sound", "instances", "instances_here", "measuring")
+NAMES = (
+    *("policies", "frontier", "reaction", "timelines", "responses", "adversaries", "ablations"),
+    *("clock", "sound", "instances", "instances_here", "measuring"),
+)
 
 
 def load(name: str) -> ModuleType:

@@ -36,6 +36,6 @@ def tell(rows: list[Row]) -> Told:
     parts = (
         days,
         comparing.score_table("scores", "Each policy against each adversary", rows),
-        comparing.verdict_table("verdicts", "Ours against each rival, seed by seed", found),
+        comparing.verdict_table("verdicts", "Ours (one core) against each of the others, seed by seed", found),
     )
     return Told(about, comparing.summary(found), parts)

@@ -13,7 +13,16 @@ __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 TITLE = "Policies and scenarios"
 IS_TIMED = False
 PERIODS, QUICK_PERIODS = 40_000, 6_000
-QUICK_POLICIES = "adaptive", "full", "static 55 %", "static 70 %", "three states", "ALERT-like, charged", TWICE
+QUICK_POLICIES = (
+    "adaptive",
+    "adaptive, second core",
+    "full",
+    "static 55 %",
+    "static 70 %",
+    "three states",
+    "ALERT-like, charged",
+    TWICE,
+)
 
 
 def players(effort: Effort) -> tuple[str, ...]:
@@ -31,17 +40,18 @@ def cells(effort: Effort) -> list[Cell]:
 def tell(rows: list[Row]) -> Told:
     found = comparing.verdicts(rows)
     about = (
-        "The engine and every policy play the numeric pedalboard (two A2 amps, two sliced ones, five effects; all at full"
-        " 86 % of the deadline, all at their smallest 23.5 %) in periods of 64 frames at 48 kHz on a virtual clock. What"
-        " slows the machine down is drawn from a seed and is the same for all. Rivals marked free switch levels at once"
-        " and for nothing, which nobody can build.",
+        "The engine and every policy play the numeric pedalboard (two A2 amps, two sliced ones, five effects; all at"
+        " full 86 % of the deadline, all at their smallest 23.5 %) in periods of 64 frames at 48 kHz on a virtual"
+        " clock. What slows the machine down is drawn from a seed and is the same for all. Three states, threshold and"
+        " ALERT-like, free, switch to levels without their past and pay for nothing but the crossfade of 128 frames,"
+        " which nobody can build.",
         comparing.evidence(rows),
         comparing.COLUMNS,
-        "It would fail to show anything if the laws of the weather were kind to our policy. So they were fixed before it"
-        " was written, the adversaries are a chapter of their own, and another chapter plays on a real clock.",
+        "It would show nothing if the laws of the weather were kind to our policy. So they were fixed before it was"
+        " written, and the adversaries are a chapter of their own.",
     )
     parts = (
         comparing.score_table("scores", "Each policy in each scenario", rows),
-        comparing.verdict_table("verdicts", "Ours against each rival, seed by seed", found),
+        comparing.verdict_table("verdicts", "Ours (one core) against each of the others, seed by seed", found),
     )
     return Told(about, comparing.summary(found), parts)
