@@ -10,10 +10,16 @@ from .instances import LUCK_SHARE, MOST_AMPS
 POLICIES = OURS, "full", "lite"
 
 
-def cells_of(devices: Sequence[str], frames: Sequence[int], scenarios: Sequence[str], seconds: int) -> list[Cell]:
+def cells_of(
+    devices: Sequence[str],
+    frames: Sequence[int],
+    scenarios: Sequence[str],
+    seconds: int,
+    policies: Sequence[str] = POLICIES,
+) -> list[Cell]:
     return [
         {"device": device, "frames": size, "policy": policy, "scenario": scenario, "seconds": seconds, "seed": 0}
-        for device, scenario, size, policy in product(devices, scenarios, frames, POLICIES)
+        for device, scenario, size, policy in product(devices, scenarios, frames, policies)
     ]
 
 

@@ -40,7 +40,7 @@ from .contestants import CONTESTANTS
 HERE, CLOCK = "this machine", "this machine, real clock"
 FIDELITY_DB = next(block.fidelity_db for block in PEDALBOARD if block.id == "middle amp")
 LUCK_SHARE = 0.002
-GROWTH = 1.3  # from one number of amps to the next, until one is too many
+GROWTH = 1.4  # from one number of amps to the next, until one is too many
 LEAST_AMPS, MOST_AMPS = 2, 128  # a rack has two lanes at least
 
 

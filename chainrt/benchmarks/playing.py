@@ -32,7 +32,7 @@ from .neighbour import KINDS, Burst, Neighbours
 from .preventable import LATE, PREVENTABLE, STRUCK, kinds
 
 SETTLE_SECONDS = 1.0
-QUANTILES = (*(percent / 100 for percent in range(101)), 0.999)
+QUANTILES = (*(percent / 100 for percent in range(100)), 0.999, 1.0)
 
 
 class Remembering:

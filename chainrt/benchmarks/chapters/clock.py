@@ -90,20 +90,23 @@ def _verdict(clock: str, runs: list[dict]) -> str:
 
 
 def _distances(played: list[Row]) -> Iterator[str]:
-    """How far the simulations were, over all runs: median of the absolute differences of response times."""
+    """How far the simulations were: response times where the chain kept up, misses of all runs."""
     for key, name in SIMULATED.items():
         pairs = [(one["real"], one[key]) for row in played for one in row["policies"].values() if key in one]
-        if pairs:
+        kept_up = [(was, said) for was, said in pairs if _at(was, 0.5) < 1]
+        if kept_up:
             p50, p99 = (
-                float(np.median([abs(_at(said, q) / _at(was, q) - 1) for was, said in pairs])) for q in (0.5, 0.99)
+                float(np.median([abs(_at(said, q) / _at(was, q) - 1) for was, said in kept_up])) for q in (0.5, 0.99)
             )
-            misses = [sum(one["misses"] for one in side) for side in zip(*pairs, strict=True)]
             yield (
                 f"Simulated {name}: the median of response times is off by {100 * p50:.1f} % and their p99 by"
-                f" {100 * p99:.1f} % (aimed at: {100 * AIM_P50:.0f} % and {100 * AIM_P99:.0f} %; in the median of"
-                f" {len(pairs)} runs); {misses[1]:,} misses said, {misses[0]:,} were (aimed at: within a factor of"
-                f" {AIM_MISSES:g})."
+                f" {100 * p99:.1f} % (aimed at: {100 * AIM_P50:.0f} % and {100 * AIM_P99:.0f} %), in the median of the"
+                f" {len(kept_up)} runs of {len(pairs)} whose median was below the deadline; in the others delays add up"
+                " without end."
             )
+        if pairs:
+            was, said = (sum(one["misses"] for one in side) for side in zip(*pairs, strict=True))
+            yield f"Simulated {name}: {said:,} misses, and {was:,} were (aimed at: within a factor of {AIM_MISSES:g})."
 
 
 def _missing(rows: list[Row]) -> Iterator[str]:

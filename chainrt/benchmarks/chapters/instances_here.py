@@ -1,6 +1,7 @@
 """How many amps fit on this machine: simulated with costs that are measured first, and by its own clock."""
 
 from ..chapter import Cell, Effort, Row, Told
+from ..contestants import OURS
 from ..counting import cells_of, told
 from ..instances import CLOCK, HERE, measure
 
@@ -12,8 +13,8 @@ IS_TIMED = True
 
 def cells(effort: Effort) -> list[Cell]:
     if not effort.is_full:
-        return cells_of((HERE,), (64,), ("calm",), 2)
-    return cells_of((HERE,), (32, 64, 128, 256), ("calm",), 4) + cells_of((CLOCK,), (64,), ("calm",), 2)
+        return cells_of((HERE,), (64,), ("calm",), 1, (OURS, "full"))
+    return cells_of((HERE,), (32, 64, 128, 256), ("calm",), 2) + cells_of((CLOCK,), (64,), ("calm",), 2)
 
 
 def tell(rows: list[Row]) -> Told:
