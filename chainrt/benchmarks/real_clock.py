@@ -66,7 +66,7 @@ def play_round(cell: Cell, folder: Path) -> dict[str, Any]:
         for name in names[turn:] + names[:turn]:
             try:
                 runs[name] = _play(made, name, open_door, seconds, bursts)
-            except ValueError as error:  # the control thread was starved for seconds: nothing to tell
+            except (DeviceError, ValueError) as error:  # JACK dropped its client; the control thread was starved
                 runs[name] = str(error)
     heard = {name: run for name, run in runs.items() if not isinstance(run, str)}
     answer = {
@@ -95,12 +95,14 @@ def _doors(clock: str) -> Iterator[OpenDoor]:
         yield lambda chain, periods: WallClock(Performance(chain, guitar), periods)
         return
     with dummy_server(f"bench-{os.getpid()}", FRAMES, RATE_HZ):
-        portaudio.look_again()
-        _, output = portaudio.choose("jack", None, None)
-        yield lambda chain, periods: portaudio.SoundCard(
-            chain, None, output, source=guitar, most_frames=periods * FRAMES
-        )
-        portaudio.library()._terminate()  # PortAudio aborts if its JACK has gone before it does
+        try:
+            portaudio.look_again()
+            _, output = portaudio.choose("jack", None, None)
+            yield lambda chain, periods: portaudio.SoundCard(
+                chain, None, output, source=guitar, most_frames=periods * FRAMES
+            )
+        finally:
+            portaudio.library()._terminate()  # PortAudio aborts if its JACK has gone before it does
 
 
 def _play(made: rack.Rack, name: str, open_door: OpenDoor, seconds: float, bursts: list[Burst]):
