@@ -358,6 +358,25 @@ def test_in_full_everybody_plays_every_day_with_twenty_seeds():
     assert swept == {(f, knob, day) for f in FAMILIES for knob in FAMILIES[f].sweep for day in DAYS}
 
 
+@pytest.mark.parametrize("name", ["policies", "frontier", "timelines", "responses", "adversaries", "ablations"])
+def test_a_simulated_chapter_tells_of_whatever_rows_there_are(name, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    module = chapters.load(name)
+    shown = OURS, "static", "static 55 %", "without reflex"
+    cells = [one | {"periods": 400} for one in module.cells(Effort("quick", 2)) if one["policy"] in shown]
+    rows = [one | module.measure(one, tmp_path) for one in cells[-16:]]
+    for some, draws in ((rows, True), (rows[:1], False)):
+        monkeypatch.setattr(page, "can_draw", lambda draws=draws: draws)
+        told = module.tell(json.loads(json.dumps(some)))
+        assert told.about
+        assert told.parts
+        entry = page.Entry(name, module.TITLE, len(some), len(rows), some, told)
+        html = page.write(tmp_path, [entry], []).read_text()
+        assert all(page.escape(part.caption) in html for part in told.parts if draws or isinstance(part, Table))
+        assert page.markdown(told)
+        assert "nan" not in re.sub(r"base64,[^\"]*", "", html)
+
+
 def planted(text):
     table = Table("numbers", f"Caption {text}", ("who", "how much>"), [(text, "1")])
     picture = Picture(

@@ -44,6 +44,7 @@ SOURCES = (
     "layout.py",
     "engine/*.py",
     "timing.py",
+    "benchmarks/oracle.py",
 )
 IMPORT = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)", re.MULTILINE)  # quicker than ast
 UNUSED_SECONDS = 30 * 24 * 3600  # after which a folder of older sources is removed

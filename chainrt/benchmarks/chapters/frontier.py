@@ -133,30 +133,30 @@ def _draw(figure, ink, rows: list[Row]) -> None:
     days = groups(rows, "scenario")
     columns = min(3, len(days))
     grid = figure.subplots(-(-len(days) // columns), columns, squeeze=False).ravel()
-    names = [name for name in FAMILIES if any(row["policy"] == name for row in rows)]
     for axes, ((scenario,), day) in zip(grid, days.items(), strict=False):
         floor = at_most(sum(row["periods"] for row in next(iter(groups(day, "policy", "knob").values()))))
-        for number, name in enumerate(names):
-            _draw_family(axes, ink.line(number), [row for row in day if row["policy"] == name], name, floor)
+        for number, name in enumerate(FAMILIES):
+            if family := [row for row in day if row["policy"] == name]:
+                _draw_family(axes, ink.line(number), family, name, floor)
         axes.axhline(floor, color=ink.alarm, linewidth=0.8, linestyle=":")
         axes.set(yscale="log", title=scenario, xlim=(-0.03, 1.03), xlabel="utility (1: all at full)")
-        axes.set_ylim(bottom=0.5 * floor, top=2e6)
+        axes.set_ylim(bottom=0.2 * floor, top=2e6)
         axes.set_ylabel("avoidable misses a million")
         axes.grid(alpha=0.3)
     for axes in grid[len(days) :]:
         axes.axis("off")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
-    figure.suptitle("Each policy's knob turned; on the dotted line: no miss seen, at most 3/N")
+    figure.suptitle("Each policy's knob turned; hollow, on the dotted line: no miss seen, at most 3/N")
 
 
 def _draw_family(axes, line: dict, rows: list[Row], name: str, floor: float) -> None:
     places = groups(rows, "knob").values()
     utility = [np.mean(utilities(group)) for group in places]
-    misses = [np.mean(misses_per_million(group)) for group in places]
-    axes.plot(utility, np.maximum(misses, floor), **line, label=name, markersize=5, linewidth=1.3)
+    misses = np.array([np.mean(misses_per_million(group)) for group in places])
+    drawn = {"markersize": 5, "linewidth": 1.3, "zorder": 4 if name == OURS else 3}
+    axes.plot(utility, np.where(misses == 0, floor, misses), **line, **drawn, label=name)
     none = [(x, floor) for x, y in zip(utility, misses, strict=True) if y == 0]
     if none:
-        axes.plot(
-            *zip(*none, strict=True), **line | {"linestyle": ""}, markersize=5, markerfacecolor=axes.get_facecolor()
-        )
+        hollow = line | drawn | {"linestyle": "", "markerfacecolor": axes.get_facecolor()}
+        axes.plot(*zip(*none, strict=True), **hollow)

@@ -9,6 +9,7 @@ from ..comparing import groups
 from ..contestants import CONTESTANTS, OURS
 from ..reacting import CALM_S, ENOUGH, PERIODS, measure
 from ..scenarios import PERIOD_S
+from .policies import players
 
 __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 
@@ -17,7 +18,8 @@ IS_TIMED = False
 
 
 def cells(effort: Effort) -> list[Cell]:
-    return [{"policy": policy, "seed": seed} for seed, policy in product(range(effort.seeds), CONTESTANTS)]
+    policies = [policy for policy in players(effort) if policy in CONTESTANTS]
+    return [{"policy": policy, "seed": seed} for seed, policy in product(range(effort.seeds), policies)]
 
 
 HEADINGS = (
