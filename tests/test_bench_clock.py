@@ -1,5 +1,6 @@
 """By a real clock: the neighbour is bounded, misses are told apart, traces decide again, WAVs are as heard."""
 
+import json
 import os
 import sys
 import time
@@ -13,8 +14,21 @@ import soundfile
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 from recording import compared
 
-from chainrt.benchmarks import clicks, instances, playing, preventable, rack, sounding, yardstick
+from chainrt.benchmarks import (
+    chapter,
+    chapters,
+    clicks,
+    instances,
+    page,
+    playing,
+    preventable,
+    rack,
+    real_clock,
+    sounding,
+    yardstick,
+)
 from chainrt.benchmarks.contestants import CONTESTANTS, OURS
+from chainrt.benchmarks.ink import LIGHT
 from chainrt.benchmarks.neighbour import KINDS, Burst, Neighbours, noise_at, schedule
 from chainrt.benchmarks.statistics import median_interval
 from chainrt.layout import COLD, DROPPED, PERIOD, PLAYED, SPENT
@@ -328,6 +342,65 @@ def test_the_steps_of_a_clock_are_counted():
     assert told["still_share"] == 0.25
     assert told["cost_ns"] == 17.5
     assert dict(zip(told["steps_ns"], told["counts"], strict=True)) == {0: 1000, 20: 2000, 30: 1000}
+
+
+# -- what the chapters tell -----------------------------------------------------------------------------------------
+
+
+def clock_row(clock, is_same=True):
+    """A row of the real clock's chapter made of simulated runs."""
+    policies = {}
+    for policy in (OURS, "full"):
+        run, _, model = simulated("bursts", 1200, policy)
+        counted = playing.figures(run, model, 300)
+        timeline = real_clock._timeline(run, model, schedule(0, 0.6))
+        policies[policy] = {"real": counted, "laws": counted, "day of adaptive": counted, "is_same": is_same}
+        policies[policy]["timeline"] = timeline
+    cell = {"clock": clock, "round": 0, "seconds": 0.6, "who": f"{OURS}; full"}
+    told = {"amps": 4, "full_share": 0.9, "is_real_time": True, "lost": {"lite": "periods were not read in time"}}
+    return cell | told | {"policies": policies, "files": []}
+
+
+def looks_right(module, rows):
+    told = module.tell(json.loads(json.dumps(rows)))
+    text = page.markdown(told)
+    assert "nan" not in text
+    for part in told.parts:
+        if isinstance(part, chapter.Picture) and page.can_draw():
+            assert page.draw(part, LIGHT)
+    return text
+
+
+def test_the_chapter_of_the_clock_tells_of_replays_misses_and_what_was_not_played():
+    failed = {"clock": "jack", "round": 1, "seconds": 0.6, "who": OURS, "failed": "JACK: jackd does not start here"}
+    text = looks_right(chapters.load("clock"), [clock_row("timer"), failed])
+    assert "All 2 recorded runs were decided again" in text
+    assert "jackd does not start here" in text
+    assert "periods were not read in time" in text
+    assert "off by 0.0 %" in text
+    assert "REPLAYS DIFFER" in looks_right(chapters.load("clock"), [clock_row("jack", is_same=False)])
+
+
+def test_the_chapter_of_what_is_heard_measures_writes_and_tells(tmp_path):
+    cell = {"policy": "full", "scenario": "bursts", "seed": 1, "seconds": 1.0}
+    row = cell | sounding.measure(cell, tmp_path)
+    assert not set(cell) & set(sounding.measure(cell, tmp_path))
+    sound, rate = soundfile.read(tmp_path / row["files"][0])
+    assert len(sound) == pytest.approx(rate, abs=64)
+    assert len(row["error_db"]) == 10
+    assert row["files"][0] == "bursts-full.wav"
+    assert "full" in looks_right(chapters.load("sound"), [row])
+
+
+def test_the_chapters_of_amps_and_of_the_measuring_tell(tmp_path):
+    cell = {"device": "pi4", "frames": 256, "policy": "full", "scenario": "calm", "seconds": 1, "seed": 0}
+    row = cell | instances.measure(cell, tmp_path)
+    assert row["most"] in (2, 3)
+    assert "3 amps" in looks_right(chapters.load("instances"), [row, row | {"policy": OURS}])
+    cells = [{"what": what, "rounds": 1, "most_rounds": 1} for what in ("clock", "meters", "planted")]
+    text = looks_right(chapters.load("measuring"), [one | yardstick.measure(one, tmp_path) for one in cells])
+    assert "ns a block" in text
+    assert "1.0 %" in text
 
 
 # -- pytest bench/ --------------------------------------------------------------------------------------------------

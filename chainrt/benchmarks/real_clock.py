@@ -44,7 +44,7 @@ OpenDoor = Callable[[Chain, int], Door]
 
 
 def measure(cell: Cell, folder: Path) -> dict[str, Any]:
-    """cell: clock, round, seconds, policies: names with SEPARATOR between. {"failed": why}: no clock could be had."""
+    """cell: clock, round, seconds, who: policies with SEPARATOR between. {"failed": why}: no clock could be had."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
         try:
             return apart.submit(play_round, cell, folder).result()
@@ -56,7 +56,7 @@ def measure(cell: Cell, folder: Path) -> dict[str, Any]:
 
 def play_round(cell: Cell, folder: Path) -> dict[str, Any]:
     """One round, in this process. Raises DeviceError."""
-    names, seconds = cell["policies"].split(SEPARATOR), float(cell["seconds"])
+    names, seconds = cell["who"].split(SEPARATOR), float(cell["seconds"])
     turn = cell["round"] % len(names)
     with tempfile.TemporaryDirectory() as own, _doors(cell["clock"]) as open_door:
         made = rack.sized(Path(own))

@@ -26,9 +26,9 @@ AIM_P50, AIM_P99, AIM_MISSES = 0.02, 0.05, 2.0  # of a simulation, from SCHEDULI
 def cells(effort: Effort) -> list[Cell]:
     clocks = [TIMER, JACK] if effort.is_full and shutil.which("jackd") else [TIMER]
     rounds, seconds = (3, 5.0) if effort.is_full else (1, 2.0)
-    policies = SEPARATOR.join(POLICIES if effort.is_full else QUICK_POLICIES)
+    who = SEPARATOR.join(POLICIES if effort.is_full else QUICK_POLICIES)
     return [
-        {"clock": clock, "round": number, "seconds": seconds, "policies": policies}
+        {"clock": clock, "round": number, "seconds": seconds, "who": who}
         for number in range(rounds)
         for clock in clocks
     ]
