@@ -28,7 +28,7 @@ from .timing import time_calls
 RING_PERIODS = 8192  # periods that the meters keep: 11 s of 64 frames
 SETTLING_SECONDS = 0.25
 GUARD = 0.01  # of the deadline: what follows the last block, and the clock's own grain
-MUTED_SHARE = 0.95  # of the deadline, up to which muted levels may work once the sound is done
+MUTED_SHARE = 0.97  # of the deadline, up to which muted levels may work once the sound is done
 CATCHING_UP_PERIODS = 3  # in which a muted level hears all that is kept
 
 

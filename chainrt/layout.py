@@ -298,8 +298,7 @@ SLOT = np.dtype(
 
 PAIR = np.dtype(
     [
-        ("lead", "i8"),  # address of the ENGINE record that plays on the second core
-        ("understudy", "i8"),  # address of the one that plays on the audio thread
+        ("lead", "i8"),  # address of the ENGINE record that plays on the second core; the understudy points here
         ("period", "i8"),  # address of engine/one_period.period
         ("slots", "i8"),  # address of SLOT records, a ring
         ("slot_count", "i8"),

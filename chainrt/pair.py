@@ -70,8 +70,7 @@ class Pair:
 
     def _fill(self) -> None:
         record, lead, understudy = self._record, self.lead.engine, self.understudy.engine
-        record["lead"], record["understudy"] = address_of(lead), address_of(understudy)
-        record["period"] = period.address
+        record["lead"], record["period"] = address_of(lead), period.address
         record["slots"], record["slot_count"] = address_of(self._slots), SLOTS
         record["ring_frames"] = self._rings.shape[1]
         record["input"] = address_of(self._inputs)

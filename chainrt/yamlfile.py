@@ -22,6 +22,7 @@ from .errors import ChainrtError, Fault
 
 LARGEST_FILE = 1_000_000  # bytes; a large pedalboard has 5,000
 DEEPEST_YAML = 64  # lists and mappings inside one another; the YAML library recurses once for each
+TOO_DEEP = f"more than {DEEPEST_YAML} lists and mappings inside one another"
 MOST_ENTRIES = 5000  # list items and keys, aliases counted as often as they are used
 LONGEST_VALUE = 4096  # characters; Linux opens no longer path
 MOST_FAULTS = 100
@@ -97,10 +98,7 @@ class Reader:
             for event in yaml.parse(text, LOADER):
                 depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
                 if depth > DEEPEST_YAML:
-                    line = event.start_mark.line + 1
-                    raise self.error(
-                        Fault(file, f"more than {DEEPEST_YAML} lists and mappings inside one another", line)
-                    )
+                    raise self.error(Fault(file, TOO_DEEP, event.start_mark.line + 1))
             root = yaml.compose(text, LOADER)
         except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: numbers of absurd size in escapes
             raise self.error(_syntax_fault(error, file, self.noun)) from None
@@ -193,6 +191,8 @@ def _syntax_fault(error: Exception, file: str, noun: str) -> Fault:
     if seen is None:
         return Fault(file, "this is not YAML")
     said = f"{error.context} {error.problem}"
+    if "nesting depth" in said:  # libyaml 0.2.6 stops at a thousand before it tells of the first
+        return Fault(file, TOO_DEEP, seen.line + 1)
     mark, advice = next((mark, advice) for phrase, mark, advice in SYNTAX if phrase in said)
     shown = (mark == "context" and error.context_mark) or seen
     return Fault(file, "this is not YAML: " + advice.format(seen=seen.line + 1, noun=noun), shown.line + 1)

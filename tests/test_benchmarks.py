@@ -12,10 +12,10 @@ from pedalboards import chainrt
 from chainrt.benchmarks import chapters, comparing, page, running, statistics
 from chainrt.benchmarks.ablations import ABLATIONS
 from chainrt.benchmarks.chapter import FULL, QUICK, Effort, Picture, Sound, Table, Told
-from chainrt.benchmarks.contestants import CONTESTANTS, FAMILIES, OURS, SECOND_CORE, TWICE, player
+from chainrt.benchmarks.contestants import CONTESTANTS, FAMILIES, FEW_CHANGES, OURS, SECOND_CORE, TWICE, player
 from chainrt.benchmarks.reacting import first_mean, first_stretch
 from chainrt.benchmarks.scenarios import ADVERSARIES, BLOCKS, DAYS, DOUBLED, NEW_BLOCK, SCENARIOS, STALL_NS
-from chainrt.benchmarks.scoring import best_possible, longest_run, play, twice_the_period, weather_rows
+from chainrt.benchmarks.scoring import best_possible, few_changes, longest_run, play, twice_the_period, weather_rows
 from chainrt.benchmarks.simulated import cell
 from chainrt.benchmarks.store import Job, Store
 from chainrt.numeric import PEDALBOARD, numeric_chain
@@ -322,6 +322,13 @@ def test_twice_the_period_counts_two_short_ones_for_each_miss():
     assert score.utility == pytest.approx(6000 - score.misses)
 
 
+def test_who_may_change_less_reaches_less_than_the_free_clairvoyant_and_no_more_than_its_changes():
+    score = few_changes("bursts", 3000, 1)
+    each, dwell = best_possible("bursts", 3000, 1)
+    assert 0.5 < score.utility / 3000 <= dwell + 1e-9 <= each + 2e-9
+    assert score.changes == 4  # 60 a minute for four seconds
+
+
 def test_the_longest_run_is_that_of_counting():
     for missed in product([False, True], repeat=7):
         longest = max(map(len, "".join("x" if one else " " for one in missed).split()), default=0)
@@ -351,9 +358,9 @@ def test_cells_are_flat_different_and_kept_as_they_are(name, effort):
 
 
 def test_in_full_everybody_plays_every_day_with_twenty_seeds():
-    for name, days in (("policies", DAYS), ("adversaries", ADVERSARIES)):
+    for name, days, more in (("policies", DAYS, [FEW_CHANGES]), ("adversaries", ADVERSARIES, [])):
         played = {(c["policy"], c["scenario"], c["seed"]) for c in chapters.load(name).cells(FULL)}
-        assert played == {*product([*CONTESTANTS, TWICE], days, range(20))}
+        assert played == {*product([*CONTESTANTS, TWICE, *more], days, range(20))}
     swept = {(c["policy"], c["knob"], c["scenario"]) for c in chapters.load("frontier").cells(FULL)}
     assert swept == {(f, knob, day) for f in FAMILIES for knob in FAMILIES[f].sweep for day in DAYS}
 

@@ -38,6 +38,57 @@ def test_the_clairvoyant_of_every_period_is_that_of_brute_force(rooms):
     assert oracle.per_period(np.array(rooms), COST, UTILITY) == pytest.approx(sum(best) / len(best))
 
 
+COSTS, UTILITIES = ((1.0, 2.0), (0.5, 1.0, 2.5)), ((0.0, 0.4), (0.0, 0.3, 0.6))
+PLANS = list(product(range(2), range(3)))
+
+
+def sequences(rooms, dwell):
+    """(mean utility, changes) of every sequence of plans that fits and of which each lasts long enough."""
+    for plans in product(range(len(PLANS)), repeat=len(rooms)):
+        edges = [0, *(t for t in range(1, len(plans)) if plans[t] != plans[t - 1]), len(plans)]
+        if any(b - a < dwell for a, b in pairwise(edges)) and len(edges) > 2:
+            continue
+        levels = [PLANS[plan] for plan in plans]
+        costs = [0.25 + COSTS[0][a] + COSTS[1][b] for a, b in levels]
+        if all(cost <= room for cost, room in zip(costs, rooms, strict=True)):
+            counted = [
+                UTILITIES[0][a] + UTILITIES[1][b] for (a, b), r in zip(levels, rooms, strict=True) if r != np.inf
+            ]
+            changes = sum((a != c) + (b != d) for (a, b), (c, d) in pairwise(levels))
+            yield sum(counted) / len(rooms), changes
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rooms=st.lists(st.sampled_from([1.75, 2.6, 3.0, 5.0, np.inf]), min_size=1, max_size=5),
+    dwell=st.integers(1, 3),
+    most_changes=st.integers(0, 4),
+)
+def test_no_sequence_with_so_many_changes_beats_the_bound_and_at_some_price_one_reaches_it(rooms, dwell, most_changes):
+    bound = oracle.with_changes(np.array(rooms), COSTS, UTILITIES, 0.25, dwell, most_changes)
+    every = list(sequences(rooms, dwell))
+    assert max(utility for utility, changes in every if changes <= most_changes) <= bound + 1e-9
+    prices = np.exp(np.linspace(*np.log(oracle.PRICES), 2000)) / len(rooms)
+    charged = np.max([utility - prices * (changes - most_changes) for utility, changes in every], axis=0)
+    free = max(utility for utility, _ in every)
+    assert bound == pytest.approx(min(free, charged.min()), abs=5e-3)
+
+
+def test_with_changes_enough_the_bound_is_the_clairvoyant_with_dwell():
+    random = np.random.default_rng(5)
+    rooms = np.repeat(random.choice([1.75, 2.6, 3.0, 5.0], 60), 7)
+    frontier = sorted({(0.25 + COSTS[0][a] + COSTS[1][b], UTILITIES[0][a] + UTILITIES[1][b]) for a, b in PLANS})
+    best, cost, worth = -1.0, [], []
+    for ns, utility in frontier:
+        if utility > best:
+            best = utility
+            cost.append(ns)
+            worth.append(utility)
+    free = oracle.with_dwell(rooms, np.array(cost), np.array(worth), 5)
+    assert oracle.with_changes(rooms, COSTS, UTILITIES, 0.25, 5, 1e6) == pytest.approx(free)
+    assert oracle.with_changes(rooms, COSTS, UTILITIES, 0.25, 5, 10) < free - 0.05
+
+
 def test_the_clairvoyant_knows_what_an_overrun_leaves_to_the_next_period():
     weather = np.zeros((4, 6))
     weather[:, 0] = 1

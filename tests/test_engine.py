@@ -439,14 +439,14 @@ def test_control_tells_what_was_heard_when_and_why(chain_of):
     performance.play(8)
     (change,) = control.tick()
     assert (change.block, change.before, change.after, change.reason) == (0, FULL, LITE, "load 104 % of budget")
-    assert change.time_s == pytest.approx(22 * FRAMES / RATE_HZ)  # the fade takes the 21st and the 22nd period
+    assert change.time_s == pytest.approx(24 * FRAMES / RATE_HZ)  # the fade takes the 21st to the 24th period
     assert control.tick() == []
     (first_time, first), (second_time, second) = policy.seen
     assert (first_time, second_time) == pytest.approx((20 * FRAMES / RATE_HZ, 28 * FRAMES / RATE_HZ))
     assert (first.measured_ns.shape, second.measured_ns.shape) == ((20, 1), (8, 1))
     assert (first.audible, first.ready) == ((FULL,), ((True, True),))
     assert (second.audible, second.ready) == ((LITE,), ((True, False),))
-    assert control.meters.blocks[0].periods_at.tolist() == [7, 21]
+    assert control.meters.blocks[0].periods_at.tolist() == [5, 23]
 
 
 def test_records_that_were_overwritten_before_they_were_read_count_as_lost(chain_of):

@@ -135,7 +135,7 @@ def test_when_not_even_the_smallest_level_fits_nothing_runs_for_this_one_period(
 
 def test_muted_work_is_left_out_when_time_runs_out_and_is_made_up_for():
     deck = Deck()
-    deck.stall(20, CAB, 0.15)
+    deck.stall(20, CAB, 0.18)
     spent, ring = deck.play()
     assert not ring["missed"].any()
     assert spent["muted_ns"][20].sum() == 0

@@ -96,3 +96,19 @@ def test_a_tick_of_eight_periods_and_ten_blocks_takes_less_than_a_tenth_of_a_mil
             estimator.observe(measured, expected)
         durations.append((process_time() - start) / 10)
     assert min(durations) < 1e-4
+
+
+def test_a_pace_that_holds_for_30_ms_is_the_new_pace_and_a_flicker_of_20_is_not():
+    flicker, lasting = round(0.020 / PERIOD_S), round(0.032 / PERIOD_S)
+    short = feed(fresh(), [1.0] * 400 + [1.5] * flicker)
+    assert short.slow < 1.15
+    new = feed(fresh(), [1.0] * 400 + [1.5] * lasting)
+    assert new.slow == pytest.approx(1.5, rel=0.02)
+    again = feed(new, [1.0] * lasting)
+    assert again.slow == pytest.approx(1.0, rel=0.02)
+
+
+def test_noise_to_both_sides_is_no_new_pace():
+    estimator, random = fresh(), np.random.default_rng(2)
+    feed(estimator, random.choice([0.8, 1.2], 3000))
+    assert estimator.slow == pytest.approx(1.0, abs=0.06)

@@ -184,9 +184,9 @@ def test_in_need_a_block_falls_to_a_warm_level_rather_than_to_a_better_cold_one(
 def test_a_climb_that_lost_its_room_is_given_up():
     """The room for the second amp vanishes while it warms up, though once warm it would fit."""
     policy = Adaptive(TWO_AMPS, 0.9)
-    run = Run(policy, lambda t: 3.0 if 0.5 < t < 1 else (1.3 if t > 1.55 else 1.0), seconds=4.0)
+    run = Run(policy, lambda t: 3.0 if 0.5 < t < 1 else (1.3 if t > 1.16 else 1.0), seconds=4.0)
     assert "no room to warm up" in run.reasons()
-    assert max(run.load[round(1.55 / PERIOD_S) + 10 :]) <= 0.95 + 1e-9
+    assert max(run.load[round(1.16 / PERIOD_S) + 10 :]) <= 0.95 + 1e-9
     assert run.audible[-1] in [(1, 0, 0), (0, 0, 1)]
 
 

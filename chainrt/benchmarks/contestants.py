@@ -30,6 +30,7 @@ class OnTwoCores(Adaptive):
 
 
 OURS, SECOND_CORE, TWICE = "adaptive", "adaptive, second core", "full, twice the period"
+FEW_CHANGES = "clairvoyant, few changes"
 BUDGETS = (0.45, 0.55, 0.65, 0.75, 0.85, 0.92, BUDGET, 1.0)
 
 FAMILIES = {
@@ -60,7 +61,7 @@ CONTESTANTS: dict[str, Make] = {
 
 
 def is_rival(name: str) -> bool:
-    return name not in (OURS, SECOND_CORE)
+    return name not in (OURS, SECOND_CORE, FEW_CHANGES)
 
 
 def player(name: str, knob: float | None) -> tuple[Make, float]:

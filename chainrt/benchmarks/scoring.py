@@ -4,7 +4,7 @@
 * late stalls: the part of it, in the mean over all moments at which a stall could have struck, in which the stall
   itself ended behind the deadline: at the load that was played, no scheduler on one core could have prevented it.
   (Counting needs a million periods to see a handful; this needs a few thousand.)
-* utility: 1 all blocks full, 0 all at their smallest, or the period missed, or a block held.
+* utility: 1 all blocks full; 0 all at their smallest, a period missed, a block held, or the understudy heard.
 * held: periods in which a block was not computed. cold: falls to a level that did not know its past: a wrong moment.
 * changes: of levels that can be heard; with a second core from lead to understudy and back, too.
 * With a second core, where the smallest levels are what plays in need, no miss is excused as unavoidable.
@@ -26,9 +26,11 @@ from ..scheduler import Frontier
 from ..simulate import PERIODS_AT_ONCE, extra_block, simulate
 from . import oracle, rivals
 from .contestants import BUDGET
-from .scenarios import SCENARIOS
+from .scenarios import PERIOD_S, SCENARIOS
 
 DWELL = 99  # periods: what an A2 remembers
+MOST_CHANGES = {"calm": 6.0, "thermal": 6.0}  # a minute, that a listener may be asked to bear; elsewhere:
+MOST_CHANGES_ELSEWHERE = 60.0
 AT_ONCE = 4000  # periods counted in one go; the engine's ring holds 8192
 RESPONSE_EDGES = np.geomspace(0.1, 10.0, 121)
 """Of the bins of response times, shares of the deadline; what lies outside is in the first or the last bin."""
@@ -193,6 +195,25 @@ def twice_the_period(scenario: str, periods: int, seed: int) -> Score:
         utility=2.0 * int((~missed).sum()),
         changes=0,
     )
+
+
+def few_changes(scenario: str, periods: int, seed: int) -> Score:
+    """The clairvoyant that may change no more levels a minute than a listener is asked to bear: a bound, see oracle.py.
+
+    scenario: one in which everything costs what the table says.
+    """
+    rows, extra = weather_rows(scenario, periods, seed)
+    _, model = numeric_chain(PEDALBOARD)
+    cost_ns = [[block.cost_ns(level, FRAMES) for level in block.allowed] for block in model.blocks]
+    gains = [
+        [block.utility[level] - block.utility[block.smallest] for level in block.allowed] for block in model.blocks
+    ]
+    most = sum(gain[-1] for gain in gains)
+    rooms = oracle.room(rows, model.deadline_ns, model.cost_ns([block.smallest for block in model.blocks]), extra)
+    changes = MOST_CHANGES.get(scenario, MOST_CHANGES_ELSEWHERE) * periods * PERIOD_S / 60
+    shares = [[value / most for value in gain] for gain in gains]
+    utility = oracle.with_changes(rooms, cost_ns, shares, model.fixed_ns, DWELL, changes)
+    return Score(periods, 0, 0, 0.0, 0, 0, 0, utility * periods, round(changes))
 
 
 def longest_run(missed: np.ndarray) -> int:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from .chapter import Cell, Row
-from .contestants import TWICE, player
-from .scoring import Score, best_possible, play, twice_the_period
+from .contestants import FEW_CHANGES, TWICE, player
+from .scoring import Score, best_possible, few_changes, play, twice_the_period
 
 
 def cell(policy: str, scenario: str, seed: int, periods: int, knob: float | None = None) -> Cell:
@@ -18,8 +18,9 @@ def measure(cell: Cell, folder: Path) -> dict[str, Any]:
     """The score, response times, and what the clairvoyants reach."""
     day = cell["scenario"], cell["periods"], cell["seed"]
     each, dwell = best_possible(*day)
-    if cell["policy"] == TWICE:
-        score, responses = twice_the_period(*day), []
+    if cell["policy"] in (TWICE, FEW_CHANGES):
+        computed = twice_the_period if cell["policy"] == TWICE else few_changes
+        score, responses = computed(*day), []
     else:
         make, budget = player(cell["policy"], cell["knob"])
         score, tally, _ = play(make, *day, budget)

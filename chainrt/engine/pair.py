@@ -26,7 +26,7 @@ from ..compiled.clock import now_ns, sleep_ns
 from ..compiled.memory import address, load_acquire, pointer, store_release
 from ..compiled.native import INTEGER, Native
 from ..layout import ENGINE, PAIR, PERIOD, REAL, SLOT
-from .count import clock, weather_today
+from .count import weather_today
 from .levels import BEND_FRAMES, FADE_FRAMES, let_go
 from .planes import FLOAT_BYTES, compiled, plane
 from .stage import engine_at
@@ -107,18 +107,20 @@ def _show(lead, frames):
     if lead.silent == 0:
         put(pair.lead_left, pair.ring_frames, slot.at, lead.output_left, frames)
         put(pair.lead_right, pair.ring_frames, slot.at, lead.output_right, frames)
-    slot.sounded_ns = clock(lead)
+    if lead.virtual != REAL:
+        slot.sounded_ns = lead.now_ns
     store_release(address(pair) + SHOWN_OFFSET, slot.at + frames)
 
 
 @compiled
 def nap(pair):
     """Sleep until the next period is due, or for a little while if it should be here by now."""
-    length, late = LONG_NAP_NS, float(LONG_NAP_NS)
-    if pair.taken > 0:
-        slot = slot_of(pair, pair.taken - 1)
-        length = slot.frames * engine_at(pair.lead).frame_time_ns
-        late = now_ns() - (slot.release_ns + length)
+    if pair.taken == 0:
+        sleep_ns(NAP_NS)
+        return
+    slot = slot_of(pair, pair.taken - 1)
+    length = slot.frames * engine_at(pair.lead).frame_time_ns
+    late = now_ns() - (slot.release_ns + length)
     if late < -NAP_NS:
         sleep_ns(int(min(-late, LONG_NAP_NS)))
     else:
@@ -157,7 +159,7 @@ def hand_over(pair, understudy, frames):
 
 @compiled
 def give_time(pair_address, frames):
-    """The sound system asks for so many frames at once: the lead needs as long for them."""
+    """The sound system asks for so many frames at once: the lead needs as long for them. More than ever: a jump."""
     pair = pair_at(pair_address)
     pair.late = max(pair.late, min(frames, pair.ring_frames // 2))
 

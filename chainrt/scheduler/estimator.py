@@ -8,7 +8,8 @@ Rules kept here:
 * A stall (the machine looked away for a moment) is not a slowdown: of three consecutive periods the median counts,
   so a single bad one has no effect, and two in a row are believed, however bad they are.
 * `latest` is that median. `fast` rises with it within periods and falls more slowly: it decides when to step down.
-  `slow` remembers a third of a second: together with `fast` it decides when there is room again.
+  `slow` remembers a third of a second: together with `fast` it decides when there is room again. It does not remember
+  another pace: when the median was away from it for NEW_PACE_S, always on the same side, it begins anew from `fast`.
 * The block ratios keep their mean (weighted by cost), because the slowdown takes what is common to all blocks.
 """
 
@@ -21,6 +22,8 @@ ATTACK = 0.5  # share of a rise that `fast` follows in one period
 RELEASE = 0.15  # share of a fall that `fast` follows in one period
 SLOW_MEMORY_S = 1 / 3  # 95 % of the weight in `slow` is younger than this (three time constants)
 BLOCK_RATIO_S = 3.0  # time constant of a block's ratio: far above any burst, far below a rehearsal
+NEW_PACE = 0.08  # the median differs from `slow` by more: the machine may have changed its pace
+NEW_PACE_S = 0.03  # it has, when it differs for so long in one direction
 LARGEST_SURPRISE = 2.0  # one period moves a block's ratio as if it were wrong by this factor, never by more
 LEAST_SLOWDOWN = 0.1  # a table ten times too dear is a broken measurement: keeps what is divided by it finite
 
@@ -32,6 +35,8 @@ class Estimator:
         self._period_s = period_s
         self._slow_step = 1 - exp(-3 * period_s / SLOW_MEMORY_S)
         self._previous = (1.0, 1.0)  # slowdown of the last two periods, unfiltered
+        self._new_pace = round(NEW_PACE_S / period_s)
+        self._apart = 0  # periods for which the median was above `slow` by NEW_PACE; negative: below
 
     def rearrange(self, places: Sequence[int | None]) -> None:
         """The chain has other blocks now. places: per new block where it was before, or None if it is new."""
@@ -59,9 +64,19 @@ class Estimator:
             median = sorted((before, last, slowdown))[1]
             self.fast += (ATTACK if median > self.fast else RELEASE) * (median - self.fast)
             self.slow += self._slow_step * (median - self.slow)
+            self._notice_a_new_pace(median)
             self.latest = median
             before, last = last, slowdown
         self._previous = before, last
+
+    def _notice_a_new_pace(self, median: float) -> None:
+        apart = median / self.slow - 1
+        if abs(apart) < NEW_PACE:
+            self._apart = 0
+            return
+        self._apart = max(0, self._apart) + 1 if apart > 0 else min(0, self._apart) - 1
+        if abs(self._apart) >= self._new_pace:
+            self.slow, self._apart = self.fast, 0
 
     def _learn_ratios(self, measured_ns: np.ndarray, slowed_ns: np.ndarray) -> None:
         old = self.block_ratio

@@ -4,29 +4,45 @@ Why: going up again after every short trouble would be the best on average, and 
 never a choice, but a climb is, and each climb sooner or later is followed by a fall. So a climb needs the price of
 both in the purse; what can be heard is then at most `per_minute` changes, and a few more at the start.
 
-Rule: falls are paid for, too, even from an empty purse; the debt is bounded, so that one long trouble is forgiven.
+Rules kept here:
+* Falls are paid for, too, even from an empty purse; the debt is bounded, so that one long trouble is forgiven.
+* What is scarce is dear. The emptier the purse has been of late, the more a change has to win, so that changes go
+  where most is heard of each: where bursts come faster than the purse fills, the block that matters least stays down.
+  After a single trouble in a quiet hour everything may come back at once.
 """
+
+from math import exp
 
 PURSE = 8.0  # changes: two amps up and down twice, after a quiet time
 MOST_DEBT = 4.0
+CHEAPEST, DEARER = 0.02, 0.5  # of the most that a change can gain: the price of one, and what an empty purse adds
+RISE = 0.4  # below 1: the first change that is gone counts most, since a reserve is worth most while it is whole
+OF_LATE_S = 20.0  # time constant of what the purse held of late: far above a burst, below a song
 
 
 class Patience:
     def __init__(self, per_minute: float):
         self._per_second = per_minute / 60
-        self._purse, self._counted_s = PURSE, None
+        self._purse = self._of_late = PURSE
+        self._counted_s: float | None = None
 
     def wait(self, time_s: float, changes: int) -> None:
         """Time has passed, and so many changes were heard."""
         if self._counted_s is not None:
-            self._purse += self._per_second * (time_s - self._counted_s)
+            passed_s = time_s - self._counted_s
+            self._purse += self._per_second * passed_s
+            self._of_late += (1 - exp(-passed_s / OF_LATE_S)) * (max(0.0, min(PURSE, self._purse)) - self._of_late)
         self._counted_s = time_s
         self._purse = max(-MOST_DEBT, min(PURSE, self._purse) - changes)
 
     def forgive(self) -> None:
         """Somebody asked for a change."""
-        self._purse = PURSE
+        self._purse = self._of_late = PURSE
 
     def climbs(self) -> int:
         """How many blocks may climb now."""
         return max(0, int(self._purse / 2))
+
+    def price(self) -> float:
+        """What a change has to win now, as a share of the most that a change can win in this chain."""
+        return CHEAPEST + DEARER * (1 - self._of_late / PURSE) ** RISE

@@ -11,15 +11,18 @@ Rules `Adaptive` keeps:
   the sound and is let go when time runs out. Why it is needed: with two amps at 66 % of a deadline and a budget of
   70 %, neither could the second be warmed up within the budget nor any of them be insured. With reserve 0 all that
   runs stays within the budget (only a fall exceeds it).
-* Down: at the tick in which the fast slowdown (the latest, if it leaps) says that the reserve is exceeded, or the slow
-  one that the budget is.
-  No block steps up in that tick. When the way there (old and new level both run) does not fit the deadline, only
-  levels that are ready are asked for, or else the smallest. What the reflex has let fall stays down if it would have
-  to fall anyhow: one change, not three.
+* Down: at the tick in which the reserve is exceeded by the fast slowdown of a machine that changes its pace (by the
+  latest, if it leaps), or the budget by the slow one. A flicker at the pace of now is left to the reflex, which brings
+  a block back within milliseconds: a fall by plan has to be warmed up for again, and near the deadline there may never
+  be time for that.
+  When the way there (old and new level both run) does not fit the deadline, only levels that are ready are asked for,
+  or else the smallest. What the reflex has let fall stays down if it would have to fall anyhow, one change, not three;
+  unless another had better fall in its place, and by more than the changes are worth.
 * Up: when the best plan at the slow *and* the fast slowdown is richer by what a change is worth, nothing is on its
   way, and the listener's patience allows it (patience.py). Blocks that gain most start first; the first may warm up on
   the reserve, others join it only within the budget, the rest waits for its turn. Blocks that pay for it step down
-  along with the first. A warm-up for which there is no room any more is given up.
+  along with the first. When there is no time to warm up for that plan, the best step is taken for which there is
+  (exchange.py). A warm-up for which a new pace leaves no room is given up; after a flicker it goes on.
 * Every change is followed by DWELL_S without a step up.
 * The reflex is told whom to give up first: who loses the least utility for a nanosecond.
 """
@@ -31,6 +34,7 @@ from operator import attrgetter, gt, lt, ne
 from typing import Protocol
 
 from .estimator import Estimator
+from .exchange import exchanged
 from .frontier import Frontier
 from .headroom import Headroom
 from .insurance import arrives_at, running_ns, spend_spare_time
@@ -42,7 +46,6 @@ MARGIN = 0.03  # share of the capacity that a new plan leaves free: more than th
 RESCUE = 0.95  # share of the deadline that catching up may fill when a block has to fall and is not warm
 DWELL_S = 0.1
 MOST_CHANGES_A_MINUTE = 57.0  # that can be heard, in the long run
-WORTH_A_CHANGE = 0.04  # of all utility there is to win, for each block that changes
 DEBT_S = 0.1  # in which a block that the reflex let fall may come back by itself
 CHANGING = 0.08  # the fast slowdown differs by so much from the slow one: the machine is changing its pace
 SLOWDOWN_GRAIN = 64  # muted work is planned anew when the slowdown moves by one part in so many
@@ -201,28 +204,44 @@ class Adaptive:
         """The chain as corrected by what was measured."""
         self._chain, self._ratios = chain, self.estimator.block_ratio
         self._frontier = Frontier(chain)
-        self._all_utility = self._frontier.utility[-1] - self._frontier.utility[0]
-        self._least_gain = WORTH_A_CHANGE * self._all_utility
+        spans = (block.utility[block.largest] - block.utility[block.smallest] for block in chain.blocks)
+        self._most_gain = max(spans, default=0.0)
 
     def _step_down(self, time_s: float, seen: Observation) -> tuple[tuple[int, ...], str]:
         """The levels to fall to and why; the present ones when nothing presses."""
         heard = arrives_at(self._target, seen.audible, seen.ready)
         estimate, cost_ns = self.estimator, self._chain.cost_ns(self._target)
-        leaps = estimate.latest > (1 + 2 * CHANGING) * estimate.slow
-        pressing = max(estimate.fast, estimate.latest) if leaps else estimate.fast
-        lasting = min(estimate.fast, estimate.slow)
+        pressing, lasting = self._pressing, min(estimate.fast, estimate.slow)
         if cost_ns * pressing > self._ceiling_ns or cost_ns * lasting > self._capacity_ns:
-            return self._lowered(heard, seen), self._complaint(cost_ns * pressing / self._capacity_ns)
+            is_indebted = time_s <= self._debt_until_s
+            return self._lowered(heard, seen, is_indebted), self._complaint(cost_ns * pressing / self._capacity_ns)
         climbing = any(map(gt, self._target, heard))
         if climbing:
-            way_ns = running_ns(self._chain, self._target, seen.audible, seen.ready) * self.estimator.cautious
+            way_ns = running_ns(self._chain, self._target, seen.audible, seen.ready) * pressing
             if way_ns > self._ceiling_ns and time_s > self._debt_until_s:
                 return tuple(map(min, self._target, heard)), "no room to warm up"
         return self._target, ""
 
-    def _lowered(self, heard: tuple[int, ...], seen: Observation) -> tuple[int, ...]:
+    @property
+    def _pressing(self) -> float:
+        """The slowdown that a fall must not wait for: a flicker at the pace of now is left to the reflex."""
+        estimate = self.estimator
+        if estimate.latest > (1 + 2 * CHANGING) * estimate.slow:
+            return max(estimate.fast, estimate.latest)
+        return estimate.fast if self._is_changing else estimate.slow
+
+    def _lowered(self, heard: tuple[int, ...], seen: Observation, is_indebted: bool) -> tuple[int, ...]:
+        """What the reflex has let fall stays down, unless its coming back is worth the change."""
+        stays = self._best_below(tuple(map(min, self._target, heard)), seen)
+        if not is_indebted:
+            return stays
+        returns = self._best_below(self._target, seen)
+        more_changes = _differences(returns, heard) - _differences(stays, heard)
+        return returns if self._gain(stays, returns) >= self._least_gain * more_changes else stays
+
+    def _best_below(self, tops: tuple[int, ...], seen: Observation) -> tuple[int, ...]:
+        """The best plan without a level above `tops`, if there is time for the way there; else what is at hand."""
         slowdown = max(self.estimator.fast, self.estimator.latest)
-        tops = tuple(map(min, self._target, heard))
         below = [
             tuple(level for level in block.allowed if level <= top) or block.allowed[:1]
             for block, top in self._by_block(tops)
@@ -240,6 +259,17 @@ class Adaptive:
         at_hand = [tuple(sorted({allowed[0], *levels})) for allowed, levels in zip(below, warm, strict=True)]
         return self._best_of(at_hand, slowdown)
 
+    @property
+    def _least_gain(self) -> float:
+        """Utility that each block that changes has to win."""
+        return self._patience.price() * self._most_gain
+
+    def _gain(self, old: tuple[int, ...], new: tuple[int, ...]) -> float:
+        return self._chain.utility(new) - self._chain.utility(old)
+
+    def _is_worth_it(self, old: tuple[int, ...], new: tuple[int, ...]) -> bool:
+        return self._gain(old, new) >= self._least_gain * max(1, _differences(old, new))
+
     def _complaint(self, share: float) -> str:
         least = least_share(self._chain, self._capacity_ns, self.estimator.fast)
         if least > 1:
@@ -251,21 +281,29 @@ class Adaptive:
         now, slowdown, climbs = self._target, self.estimator.cautious, self._patience.climbs()
         if not climbs or seen.audible != now or self._is_changing:
             return now, ""
-        goal, utility = self._best(slowdown), self._chain.utility(now)
-        if not goal.fits or goal.utility - utility < self._least_gain * sum(map(ne, goal.levels, now)):
+        goal = self._best(slowdown)
+        if not goal.fits or self._gain(now, goal.levels) < self._least_gain:
             return now, ""
-
-        gain = [block.utility[goal.levels[b]] - block.utility[now[b]] for b, block in enumerate(self._chain.blocks)]
-        climbers = sorted((b for b in range(len(now)) if goal.levels[b] > now[b]), key=lambda b: -gain[b])
-        levels, room_ns = tuple(map(min, now, goal.levels)), (1 - MARGIN) * self._ceiling_ns
-        for b in climbers[:climbs]:
-            trial = (*levels[:b], goal.levels[b], *levels[b + 1 :])
-            if running_ns(self._chain, trial, seen.audible, seen.ready) * slowdown <= room_ns:
-                levels, room_ns = trial, (1 - MARGIN) * self._capacity_ns
-        if self._chain.utility(levels) - utility < self._least_gain * sum(map(ne, levels, now)):
+        levels = self._towards(goal.levels, climbs, seen) if self._is_worth_it(now, goal.levels) else now
+        if not self._is_worth_it(now, levels):
+            room_ns, way_ns = self._room_ns / slowdown, (1 - MARGIN) * self._ceiling_ns / slowdown
+            levels = exchanged(self._chain, now, seen.ready, room_ns, way_ns, self._least_gain)
+        if levels == now:
             return now, ""
         share = self._chain.cost_ns(now) * slowdown / self._capacity_ns
         return levels, f"room again: {100 * share:.0f} % of budget"
+
+    def _towards(self, goal: tuple[int, ...], climbs: int, seen: Observation) -> tuple[int, ...]:
+        """As far towards `goal` as there is time to warm up for: what gains most first."""
+        now, slowdown = self._target, self.estimator.cautious
+        gain = [block.utility[goal[b]] - block.utility[now[b]] for b, block in enumerate(self._chain.blocks)]
+        climbers = sorted((b for b in range(len(now)) if gain[b] >= self._least_gain), key=lambda b: -gain[b])
+        levels, room_ns = tuple(map(min, now, goal)), (1 - MARGIN) * self._ceiling_ns
+        for b in climbers[:climbs]:
+            trial = (*levels[:b], goal[b], *levels[b + 1 :])
+            if running_ns(self._chain, trial, seen.audible, seen.ready) * slowdown <= room_ns:
+                levels, room_ns = trial, (1 - MARGIN) * self._capacity_ns
+        return levels
 
     def _with_muted_work(self, target: tuple[int, ...], audible, ready, reason: str) -> Plan:
         """The plan that leads to `target`; made anew only when something that it depends on has changed."""
@@ -319,6 +357,11 @@ class Adaptive:
 
     def _by_block(self, levels: tuple[int, ...]):
         return zip(self._chain.blocks, levels, strict=True)
+
+
+def _differences(one: tuple[int, ...], other: tuple[int, ...]) -> int:
+    """How many blocks are at another level."""
+    return sum(map(ne, one, other))
 
 
 def full(chain: ChainModel, budget: float) -> Fixed:

@@ -4,7 +4,7 @@ from itertools import product
 
 from .. import comparing
 from ..chapter import Cell, Effort, Row, Told
-from ..contestants import CONTESTANTS, TWICE
+from ..contestants import CONTESTANTS, FEW_CHANGES, TWICE
 from ..scenarios import DAYS
 from ..simulated import cell, measure
 
@@ -33,7 +33,7 @@ def cells(effort: Effort) -> list[Cell]:
     periods = PERIODS if effort.is_full else QUICK_PERIODS
     return [
         cell(policy, scenario, seed, periods)
-        for seed, scenario, policy in product(range(effort.seeds), DAYS, players(effort))
+        for seed, scenario, policy in product(range(effort.seeds), DAYS, (*players(effort), FEW_CHANGES))
     ]
 
 

@@ -1,0 +1,35 @@
+"""The purse: what a change has to win."""
+
+import pytest
+
+from chainrt.scheduler.patience import CHEAPEST, DEARER, PURSE, Patience
+
+
+def after(pattern, seconds, tick_s=0.01, per_minute=57.0):
+    """A purse after so long; pattern(tick) changes are heard in each tick."""
+    patience = Patience(per_minute)
+    for tick in range(round(seconds / tick_s)):
+        patience.wait(tick * tick_s, pattern(tick))
+    return patience
+
+
+def test_in_quiet_hours_a_change_costs_next_to_nothing():
+    assert after(lambda tick: 0, 60).price() == pytest.approx(CHEAPEST)
+
+
+def test_after_a_single_trouble_in_a_quiet_hour_changes_are_still_cheap():
+    once = after(lambda tick: 4 if tick == 3000 else 0, 30.5)
+    assert once.price() < 0.15
+
+
+def test_where_changes_come_faster_than_the_purse_fills_they_are_dear():
+    often = after(lambda tick: 3 if tick % 210 == 0 else 0, 120)
+    assert often.price() > 0.35
+    assert often.price() <= CHEAPEST + DEARER
+
+
+def test_who_asks_for_a_change_gets_it_for_nothing():
+    patience = after(lambda tick: 2 if tick % 210 == 0 else 0, 120)
+    patience.forgive()
+    assert patience.price() == pytest.approx(CHEAPEST)
+    assert patience.climbs() == PURSE / 2
