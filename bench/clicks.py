@@ -4,14 +4,8 @@
 
 For each model in the box and each of so many places of the riff the full level falls to the smallest one: by a planned
 crossfade of two exact levels, by the reflex's bend to a warm level, and, for comparison, by a hard switch between warm
-levels; and a dropout of 64 samples.
-
-A change mixes the two levels, sample by sample, with some weights. Both have treble of their own, which is no click.
-The click is what is left above 8 kHz when that is taken out:
-
-    click = high_pass(heard) - weight x high_pass(new) - (1 - weight) x high_pass(old)
-
-its energy over all energy of the 512 samples around the change, in dB: median and 95 % quantile.
+levels; and a dropout of 64 samples. How it is measured: chainrt/benchmarks/clicks.py; told are the median and the
+95 % quantile.
 """
 
 import argparse
@@ -23,15 +17,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
+from chainrt.benchmarks.clicks import KINDS, RATE_HZ, click_db, loud_places  # noqa: E402
 from chainrt.benchmarks.results import write_section  # noqa: E402
 from chainrt.block import BLOCKS, Settings  # noqa: E402
 from chainrt.calibrate import play_level  # noqa: E402
 from chainrt.chain import ChainBlock  # noqa: E402
-from chainrt.engine import BEND_FRAMES, FADE_FRAMES  # noqa: E402
 from chainrt.preset import BlockSpec, Slim  # noqa: E402
 from chainrt.riff import riff  # noqa: E402
-
-RATE_HZ, WINDOW, BORDER_HZ = 48_000, 512, 8_000
 
 
 def block_of(path: Path) -> ChainBlock:
@@ -40,57 +32,11 @@ def block_of(path: Path) -> ChainBlock:
     return ChainBlock(spec, BLOCKS["nam"], knobs, levels, tuple(range(len(levels))))
 
 
-def crossfaded(old, new, at):
-    share = np.clip((np.arange(len(old)) - at + 1) / FADE_FRAMES, 0, 1)
-    return old + share * (new - old), 1 - share, share
-
-
-def bent(old, new, at):
-    """As engine/levels.py does it: the last difference goes on, and is let go."""
-    offset = old[at - 1] - new[at - 1]
-    done = np.clip((np.arange(len(old)) - at) / BEND_FRAMES, 0, 1)
-    is_new = np.arange(len(old)) >= at
-    return np.where(is_new, new + offset * (1 - done) ** 2 * (1 + 2 * done), old), ~is_new, is_new
-
-
-def hard(old, new, at):
-    is_new = np.arange(len(old)) >= at
-    return np.where(is_new, new, old), ~is_new, is_new
-
-
-def dropout(old, new, at):
-    place = np.arange(len(old)) - at
-    is_heard = (place < 0) | (place >= 64)
-    return np.where(is_heard, old, 0.0), is_heard, 0.0
-
-
-KINDS = {"planned crossfade": crossfaded, "reflex, warm": bent, "hard switch, warm": hard, "dropout of 64": dropout}
-
-
-def high_pass(sound: np.ndarray) -> np.ndarray:
-    """What lies above 8 kHz: a windowed sinc of 255 taps."""
-    taps = np.arange(-127, 128)
-    low = 2 * BORDER_HZ / RATE_HZ * np.sinc(2 * BORDER_HZ / RATE_HZ * taps) * np.blackman(255)
-    return sound - np.convolve(sound, low, "same")
-
-
-def click_db(make, old, new, at) -> float:
-    wide = slice(at - WINDOW, at + WINDOW)
-    before, after = old[wide], new[wide]
-    heard, share_before, share_after = make(before, after, WINDOW)
-    click = high_pass(heard) - share_before * high_pass(before) - share_after * high_pass(after)
-    middle = slice(WINDOW // 2, 3 * WINDOW // 2)
-    energy = max(float(np.sum(before[middle] ** 2)), 1e-20)
-    return 10 * np.log10(max(float(np.sum(click[middle] ** 2)), 1e-12 * energy) / energy)
-
-
 def measure(path: Path, changes: int, seed: int = 0) -> dict[str, np.ndarray]:
     """Per kind of change: the clicks at so many places of the riff, in dB."""
     block, guitar = block_of(path), riff(RATE_HZ)
     old, new = (play_level(block, level, guitar) for level in (block.levels[-1], block.levels[0]))
-    loud = np.flatnonzero(np.convolve(old**2, np.ones(WINDOW) / WINDOW, "same") > 1e-4 * np.mean(old**2))
-    loud = loud[(loud > WINDOW) & (loud < len(old) - WINDOW)]
-    places = np.random.default_rng(seed).choice(loud, changes)
+    places = np.random.default_rng(seed).choice(loud_places(old), changes)
     return {kind: np.array([click_db(make, old, new, at) for at in places]) for kind, make in KINDS.items()}
 
 

@@ -18,10 +18,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import pedalboard
 import soundfile
 from numba import carray
 
@@ -40,31 +40,39 @@ FRAMES = 64
 SECONDS = 0.2  # of guitar in each timing: short enough to be seldom interrupted
 ROOT = Path(__file__).resolve().parent.parent
 CABINET = ROOT / "presets" / "irs" / "open_back_2x12.wav"
-SIX_BANDS = (
-    *(pedalboard.HighpassFilter(80), pedalboard.LowShelfFilter(120, 3, 0.71), pedalboard.PeakFilter(400, 3, 1)),
-    *(pedalboard.PeakFilter(2500, 3, 1), pedalboard.HighShelfFilter(5000, 3, 0.71), pedalboard.LowpassFilter(12000)),
-)
-TEN_BANDS = [pedalboard.PeakFilter(31.25 * 2**band, 3, 1.0) for band in range(10)]
-DISTORTION = pedalboard.Distortion(36)
-RIVALS = {  # kind -> the knobs of ours, and the same in pedalboard
-    "gain": ({"level": 3}, pedalboard.Gain(3)),
-    "gate": ({"threshold": -50}, pedalboard.NoiseGate(-50, 10, 1, 120)),
-    "compressor": ({"threshold": -24}, pedalboard.Compressor(-24, 4, 10, 150)),
-    "limiter": ({"ceiling": -6}, pedalboard.Limiter(-6, 80)),
-    "drive": ({}, DISTORTION),
-    "distortion": ({}, DISTORTION),
-    "fuzz": ({}, DISTORTION),
-    "eq": ({"low_cut": 80, "low_gain": 3, "peak1_gain": 3, "peak2_gain": 3}, pedalboard.Pedalboard(list(SIX_BANDS))),
-    "graphic": ({"k1": 3}, pedalboard.Pedalboard(TEN_BANDS)),
-    "chorus": ({}, pedalboard.Chorus()),
-    "phaser": ({}, pedalboard.Phaser()),
-    "echo": ({}, pedalboard.Delay(0.38, 0.35, 0.25)),
-    "delay": ({}, pedalboard.Delay(0.4, 0.35, 0.3)),
-    "reverb": ({}, pedalboard.Reverb()),
-    "pitch": ({}, pedalboard.PitchShift(7)),
-    "cab": ({}, pedalboard.Convolution(str(CABINET))),
-    "stereo_cab": ({}, pedalboard.Convolution(str(CABINET))),
-}
+
+
+def rivals() -> dict:
+    """Kind -> the knobs of ours, and the same in pedalboard. ImportError: it is not installed."""
+    import pedalboard
+
+    six_bands = [
+        *(pedalboard.HighpassFilter(80), pedalboard.LowShelfFilter(120, 3, 0.71), pedalboard.PeakFilter(400, 3, 1)),
+        *(pedalboard.PeakFilter(2500, 3, 1), pedalboard.HighShelfFilter(5000, 3, 0.71)),
+        pedalboard.LowpassFilter(12000),
+    ]
+    ten_bands = [pedalboard.PeakFilter(31.25 * 2**band, 3, 1.0) for band in range(10)]
+    distortion = pedalboard.Distortion(36)
+    return {
+        NOTHING[0]: ({}, pedalboard.Pedalboard([])),
+        "gain": ({"level": 3}, pedalboard.Gain(3)),
+        "gate": ({"threshold": -50}, pedalboard.NoiseGate(-50, 10, 1, 120)),
+        "compressor": ({"threshold": -24}, pedalboard.Compressor(-24, 4, 10, 150)),
+        "limiter": ({"ceiling": -6}, pedalboard.Limiter(-6, 80)),
+        "drive": ({}, distortion),
+        "distortion": ({}, distortion),
+        "fuzz": ({}, distortion),
+        "eq": ({"low_cut": 80, "low_gain": 3, "peak1_gain": 3, "peak2_gain": 3}, pedalboard.Pedalboard(six_bands)),
+        "graphic": ({"k1": 3}, pedalboard.Pedalboard(ten_bands)),
+        "chorus": ({}, pedalboard.Chorus()),
+        "phaser": ({}, pedalboard.Phaser()),
+        "echo": ({}, pedalboard.Delay(0.38, 0.35, 0.25)),
+        "delay": ({}, pedalboard.Delay(0.4, 0.35, 0.3)),
+        "reverb": ({}, pedalboard.Reverb()),
+        "pitch": ({}, pedalboard.PitchShift(7)),
+        "cab": ({}, pedalboard.Convolution(str(CABINET))),
+        "stereo_cab": ({}, pedalboard.Convolution(str(CABINET))),
+    }
 
 
 KINDS = sorted(set(BLOCKS) - {"nam", "looper"})
@@ -170,25 +178,25 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="KIND", choices=KINDS, default=KINDS, help="some of the effects")
     parser.add_argument("--write", type=Path, metavar="PAGE.md", help="put the table into this page")
     asked = parser.parse_args()
-    rounds = asked.rounds
+    rounds, others = asked.rounds, rivals()
     frames = int(SECONDS * RATE_HZ) // FRAMES * FRAMES
     guitar = aligned_zeros((2, frames), np.float32)
     guitar[:] = riff(RATE_HZ)[:frames]
-    blocks = {kind: alone(kind, RIVALS.get(kind, ({},))[0]) for kind in asked.only}
+    blocks = {kind: alone(kind, others.get(kind, ({},))[0]) for kind in asked.only}
     compile_blocks(list(blocks.values()))
     rows = [(kind, level) for kind, block in blocks.items() for level in range(len(block.levels))]
     mine = {row: ours(blocks[row[0]], row[1], guitar) for row in rows}
-    rivals = {
-        row: theirs(RIVALS[row[0]][1], blocks[row[0]].declared.channels, guitar) for row in rows if row[0] in RIVALS
+    others_play = {
+        row: theirs(others[row[0]][1], blocks[row[0]].declared.channels, guitar) for row in rows if row[0] in others
     }
     mine[NOTHING] = timed((nothing_native.address, 0, 0), False, guitar)
-    rivals[NOTHING] = theirs(pedalboard.Pedalboard([]), 1, guitar)
+    others_play[NOTHING] = theirs(others[NOTHING[0]][1], 1, guitar)
     rows.insert(0, NOTHING)
     times = {name: np.zeros((rounds, len(rows))) for name in ("ours", "theirs")}
     for round_ in range(-2, rounds):  # the first two only warm up
         for column, row in enumerate(rows):
             times["ours"][round_, column] = warm(mine[row])
-            times["theirs"][round_, column] = warm(rivals[row]) if row in rivals else np.nan
+            times["theirs"][round_, column] = warm(others_play[row]) if row in others_play else np.nan
     text = page(rows, blocks, times, rounds)
     if asked.write:
         write_section(asked.write, "effects", "Effects", text)
@@ -207,7 +215,7 @@ def page(rows, blocks, times, rounds) -> str:
     """The section as Markdown."""
     lines = [
         f"Microseconds a period of {FRAMES} frames at {RATE_HZ:,} Hz, one core of {machine_name()}, {date.today()};",
-        f"pedalboard {pedalboard.__version__}, {rounds} rounds. Median and, in brackets, the fastest round. The last",
+        f"pedalboard {version('pedalboard')}, {rounds} rounds. Median and, in brackets, the fastest round. The last",
         "column is their time over ours in the same round, median and middle half: above 1, ours is quicker.",
         "Like with like: pedalboard does not oversample: its Distortion does what our 1x does; 2x and 4x do twice and",
         "four times as much. Its Reverb has 8 combs and 4 all-passes a side; ours has 4, 8 or 16 lines that swing and",

@@ -209,9 +209,13 @@ def _time_peak(turns):
     return now_ns() - before + (kept & 1)
 
 
+time_peak = Native(_time_peak, (INTEGER,), "multiply_add_peak", returns=INTEGER)
+"""time_peak(turns) -> nanoseconds."""
+
+
 def multiply_adds_per_ns() -> float:
     """What one core of this machine can do at most: the best of some tries."""
-    run = Native(_time_peak, (INTEGER,), "multiply_add_peak", returns=INTEGER).from_python()
+    run = time_peak.from_python()
     return max(TURNS * CHAINS * machine()[0] / run(TURNS) for _ in range(30))
 
 

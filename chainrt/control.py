@@ -5,7 +5,8 @@ engine wrote since the last time, asks the policy, and puts its plan into the ma
 
 Rules kept here:
 * No clock: time is the number of periods played.
-* One plan at a time: while the engine has not taken the last one, the next is not posted but asked for again.
+* One plan at a time: while the engine has not taken the last one, the next is not posted but asked for again. Whether
+  it has is read in the records, too: what a tick does is decided by what it has read, and can be decided again.
 * A period in which more than half of the work was spared by rest says little about the machine's speed: the policy
   does not see it.
 * The engine may be far ahead when Python was starved. It goes on with its last plan; records that were overwritten
@@ -52,12 +53,12 @@ class Control:
         """When the chain began to play, in seconds from the start of it all; set before it does."""
         self.recorder: Callable[[np.ndarray, np.ndarray, int], None] | None = None
         """Is shown the PERIOD and SPENT records of every tick, and how many periods were played by then."""
-        self._read = 0
+        self._read = self._taken = 0
         self._unposted: Plan | None = None
         self._ready_bits: tuple[int, ...] | None = None
         self._ready_levels: tuple[tuple[bool, ...], ...] = ()
         self._reasons = [""] * len(chain.blocks)
-        self._at = {name: address_of(chain.engine) + ENGINE.fields[name][1] for name in ("periods", "posted", "taken")}
+        self._at = {name: address_of(chain.engine) + ENGINE.fields[name][1] for name in ("periods", "posted")}
         self._peek, self._publish = peek.from_python(), publish.from_python()
         plan = policy.first_plan()
         chain.engine["reflex"] = int(getattr(policy, "reflex", False))
@@ -74,7 +75,7 @@ class Control:
         spent = self._chain.spent[rows, : len(self._chain.blocks)]
         first = periods - len(rows)
         self.meters.lost_periods += first - self._read
-        self._read = periods
+        self._read, self._taken = periods, int(self._chain.ring[rows[-1]]["plan"])
         self.meters.add(self._chain.ring[rows], spent, self.started_s + periods * self._period_s)
         if self.recorder:
             self.recorder(self._chain.ring[rows], spent, periods)
@@ -152,7 +153,7 @@ class Control:
         for index, reason in enumerate(plan.reason):
             self._reasons[index] = reason or self._reasons[index]
         posted = int(self._chain.engine["posted"])
-        if self._peek(self._at["taken"]) != posted:
+        if self._taken != posted:
             self._unposted = plan
             return
         self._unposted = None

@@ -121,7 +121,7 @@ SPENT = np.dtype(
 
 PERIOD = np.dtype(
     [
-        ("release_ns", "i8"),  # when the period was due, by the engine's clock
+        ("release_ns", "f8"),  # when the period was due, by the engine's clock, exactly
         ("late_ns", "i8"),  # how much later it began
         ("spent_ns", "i8"),  # how long it took
         ("missed", "i8"),  # 1: it ended after its deadline
@@ -148,7 +148,7 @@ def weather_columns(blocks: int) -> int:
 
     WEATHER_PERIOD of them for all: the factor of the work beside the blocks (TRACE: its ns), the wake-up in ns, ns
     after the last block. Then WEATHER_BLOCK for each block: the factor of its cost, a stall in ns, and the factor of
-    what its muted levels cost.
+    what its muted levels cost (TRACE: below 0, they were stalled, and took so many ns, however much there was to do).
     """
     return WEATHER_PERIOD + WEATHER_BLOCK * blocks
 
@@ -188,6 +188,7 @@ ENGINE = np.dtype(
         ("guard_ns", "f8"),  # time that stays free before the deadline
         ("muted_share", "f8"),  # of the deadline, up to which muted levels may work
         ("slowdown", "f8"),  # measured over expected cost: quickly up, more slowly down
+        ("muted_excess", "f8"),  # how much more slowly than that muted work goes, which runs in colder caches
         ("room_ns", "f8"),  # by the table: what the block that comes next may cost
         ("least_ns", "f8"),  # by the table: what all blocks cost at their least levels
         ("fall", "i8"),  # 1: it has to fall, so that others that matter more can play

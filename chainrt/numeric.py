@@ -38,13 +38,15 @@ def numeric(p, s, x, n):
 del BLOCKS["numeric"]  # it is no effect that a preset may name
 
 
-def numeric_chain(blocks: Sequence[NumericBlock], fixed_share: float = 0.0) -> tuple[Chain, ChainModel]:
-    """(a silent chain of these blocks at 64 frames and 48 kHz, the same as the scheduler sees it)."""
+def numeric_chain(
+    blocks: Sequence[NumericBlock], fixed_share: float = 0.0, frames: int = FRAMES
+) -> tuple[Chain, ChainModel]:
+    """(a silent chain of these blocks at 48 kHz, the same as the scheduler sees it). frames: in a period."""
     made = [_chain_block(number, block) for number, block in enumerate(blocks)]
     preset = Preset(Path("numeric"), "Numeric", None, (), tuple(block.spec for block in made))
-    chain = Chain(preset, RATE_HZ, FRAMES, blocks=made)
+    chain = Chain(preset, RATE_HZ, frames, blocks=made)
     chain.engine["silent"] = 1
-    frame_ns = tuple(tuple(share * chain.deadline_ns / FRAMES for share in block.shares) for block in blocks)
+    frame_ns = tuple(tuple(share * chain.deadline_ns / frames for share in block.shares) for block in blocks)
     costs = CostTable(tuple((0.0,) * len(ns) for ns in frame_ns), frame_ns, fixed_share * chain.deadline_ns)
     chain.set_costs(costs)
     return chain, chain_model(chain, costs, [block.fidelity_db for block in blocks])

@@ -338,11 +338,14 @@ class SoundCard:
 
     @property
     def _is_lost(self) -> bool:
-        """True if no callback has come for LOST_SECONDS, or the stream says that it has ended."""
+        """True if no callback has come for LOST_SECONDS, or the stream says that it has ended. Closed is not lost."""
+        stream = self._stream  # another thread may be closing it
+        if stream is None:
+            return False
         callbacks, now = int(self._record["callbacks"]), time.monotonic()
         if callbacks != self._seen[0]:
             self._seen = (callbacks, now)
-        return not self._stream.active or now - self._seen[1] > LOST_SECONDS
+        return not stream.active or now - self._seen[1] > LOST_SECONDS
 
     def _reopen(self) -> None:
         if any(name in self._output.host for name in OWN_PERIOD):

@@ -1,12 +1,14 @@
 """What a real run met, kept so that it can be simulated again: late wake-ups, stalls, what every block took.
 
-A trace holds, for each period, how late it began, what passed before its first and after its last block, and for each
-block how much longer than its table it took (its sound and its muted levels apart); further, how many periods the
-control loop had seen at each of its looks, and in which period each plan was taken. So the same policy decides the
-same again, bit for bit, and another policy is tried on the very same day.
+A trace holds, for each period, when it was due, how late it began, what passed before its first and after its last
+block, and for each block how much longer than its table it took (its sound and its muted levels apart); further, how
+many periods the control loop had seen at each of its looks, and in which period each plan was taken. So the same policy
+decides the same again, bit for bit, and another policy is tried on the very same day.
 
 Rules kept here:
 * Times are whole nanoseconds, as the clock gave them; ratios are rounded back to these when they are played.
+* What took more than STALL_RATIO times as long as its table says was stalled: the rest passes however little the block
+  has to do on that day.
 * A run that is recorded computes all that silence would spare (engine/rest.py): a simulation does not rest.
 """
 
@@ -19,11 +21,12 @@ import numpy as np
 from .chain import Chain, CostTable
 from .compiled.native import address_of
 from .control import Control
+from .engine.program import STALL_RATIO
 from .errors import Fault, PresetError
 from .layout import TRACE, WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
 from .performance import Performance
 
-VERSION = 1
+VERSION = 2
 NEVER = 2**62
 
 
@@ -37,8 +40,10 @@ class Trace:
     """int64: periods played at each look of the control loop."""
     taken: np.ndarray
     """int64: the period in which the n-th plan was taken."""
-    release_ns: float
-    """When the first period was due."""
+    release_ns: np.ndarray
+    """float64: when each period was due. By the clock at equal distances; a sound card's callbacks move that grid."""
+    swallowed: np.ndarray
+    """int64: periods just before each one that the sound system did not ask for."""
     about: dict
     """JSON; see `about`."""
 
@@ -50,6 +55,7 @@ class Trace:
                 ticks=self.ticks,
                 taken=self.taken,
                 release_ns=self.release_ns,
+                swallowed=self.swallowed,
                 about=json.dumps({**self.about, "version": VERSION}),
             )
 
@@ -59,7 +65,8 @@ class Trace:
         try:
             with np.load(path, allow_pickle=False) as file:
                 about = json.loads(str(file["about"]))
-                parts = file["rows"], file["ticks"], file["taken"], float(file["release_ns"])
+                if about.get("version") == VERSION:
+                    parts = [file[name] for name in ("rows", "ticks", "taken", "release_ns", "swallowed")]
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise PresetError(Fault(str(path), f"cannot be read as a trace: {error}")) from None
         if about.get("version") != VERSION:
@@ -106,53 +113,74 @@ class Recorder:
         self._spent.append(spent.copy())
         self._ticks.append(periods)
 
-    def trace(self) -> Trace:
-        """ValueError: nothing was played, or the control loop was too late to read it all."""
+    def records(self) -> tuple[np.ndarray, np.ndarray]:
+        """All PERIOD records (periods,) and SPENT records (periods, blocks).
+
+        ValueError: nothing was played, or the control loop was too late to read it all.
+        """
         if not self._ticks:
             raise ValueError("nothing was played")
         ring, spent = np.concatenate(self._ring), np.concatenate(self._spent)
         if len(ring) != self._ticks[-1]:
             raise ValueError(f"{self._ticks[-1] - len(ring)} periods were not read in time")
+        return ring, spent
+
+    def trace(self) -> Trace:
+        """What was heard so far. ValueError: see `records`."""
+        ring, spent = self.records()
         plans = np.arange(1, int(ring["plan"][-1]) + 1)
         taken = np.searchsorted(ring["plan"], plans)
         rows = _rows(ring, spent, self._chain)
-        return Trace(rows, np.array(self._ticks), taken, float(ring["release_ns"][0]), self._about)
+        return Trace(rows, np.array(self._ticks), taken, ring["release_ns"], ring["swallowed"], self._about)
 
 
 def _rows(ring: np.ndarray, spent: np.ndarray, chain: Chain) -> np.ndarray:
     rows = np.zeros((len(ring), weather_columns(spent.shape[1])))
-    began, length = ring["began_ns"], chain.frames * float(chain.engine["frame_time_ns"])
+    began = ring["began_ns"]
     ended = began + ring["spent_ns"]
-    release = np.cumsum(np.concatenate([[float(ring["release_ns"][0])], np.full(len(ring) - 1, length)]))
     rows[:, 0] = ring["start_ns"]
-    rows[:, 1] = began - np.maximum(release, np.concatenate([[0.0], ended[:-1]]))
+    rows[:, 1] = began - np.maximum(ring["release_ns"], np.concatenate([[0.0], ended[:-1]]))
     rows[:, 2] = ended - began - ring["start_ns"] - spent["measured_ns"].sum(axis=1)
     muted_ns, muted_expected = spent["muted_ns"], spent["muted_expected_ns"]
     sound_ns, sound_expected = spent["measured_ns"] - muted_ns, spent["expected_ns"] - muted_expected
-    counts = sound_expected > 0
-    ratio = np.divide(sound_ns, sound_expected, out=np.zeros_like(sound_ns), where=counts)
+    ratio = np.minimum(_ratio(sound_ns, sound_expected, 0.0), STALL_RATIO)
+    muted = _ratio(muted_ns, muted_expected, np.where(sound_expected > 0, ratio, 1.0))
     rows[:, WEATHER_PERIOD::WEATHER_BLOCK] = ratio
-    rows[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK] = np.where(counts, 0.0, sound_ns)
-    muted = np.divide(muted_ns, muted_expected, out=np.where(counts, ratio, 1.0), where=muted_expected > 0)
-    rows[:, WEATHER_PERIOD + 2 :: WEATHER_BLOCK] = muted
+    rows[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK] = sound_ns - ratio * sound_expected
+    rows[:, WEATHER_PERIOD + 2 :: WEATHER_BLOCK] = np.where(muted > STALL_RATIO, -muted_ns, muted)
     return rows
+
+
+def _ratio(measured: np.ndarray, expected: np.ndarray, otherwise) -> np.ndarray:
+    """Measured over expected; `otherwise` where nothing was expected."""
+    return np.divide(measured, expected, out=np.broadcast_to(otherwise, measured.shape).copy(), where=expected > 0)
 
 
 def replay(chain: Chain, control: Control, trace: Trace, performance: Performance, tell=None) -> None:
     """Play a trace through the engine and the control loop of a chain like the recorded one. tell: see simulate."""
     engine, rows = chain.engine, np.ascontiguousarray(trace.rows)
     engine["virtual"], engine["weather"], engine["weather_first"] = TRACE, address_of(rows), 0
-    engine["release_ns"] = trace.release_ns
     _let_take(engine, trace)
-    done = 0
+    moves = iter([*_moves(trace, chain.frames * float(engine["frame_time_ns"])), len(rows)])
+    done, move = 0, next(moves)
     for tick in trace.ticks.tolist():
-        performance.play(tick - done)
-        done = tick
+        while done < tick:
+            if done == move:
+                engine["release_ns"], engine["swallowed"] = trace.release_ns[done], trace.swallowed[done]
+                move = next(moves)
+            performance.play(min(tick, move) - done)
+            done = min(tick, move)
         if engine["posted"] == engine["taken"]:
             _let_take(engine, trace)
         changes = control.tick()
         if tell:
             tell(done, len(rows), changes)
+
+
+def _moves(trace: Trace, length_ns: float) -> list[int]:
+    """The periods that were not due just one length after the one before; the first of all is one of them."""
+    is_regular = trace.release_ns[1:] == trace.release_ns[:-1] + length_ns
+    return np.flatnonzero(np.concatenate([[True], ~is_regular | (trace.swallowed[1:] > 0)])).tolist()
 
 
 def _let_take(engine, trace: Trace) -> None:

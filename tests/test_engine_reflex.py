@@ -183,3 +183,13 @@ def test_a_fall_is_heard_as_the_smallest_level_and_a_difference_that_is_let_go(t
     expected = lite[at : at + FRAMES] + difference * (1 - done) ** 2 * (1 + 2 * done)
     assert abs(difference) > 1e-4
     assert np.abs(heard[at:] - expected).max() < 1e-6
+
+
+def test_muted_work_that_goes_more_slowly_than_the_sound_is_soon_given_no_more_than_there_is_time_for():
+    deck = Deck()
+    deck.rows[:, WEATHER_PERIOD + 2 :: WEATHER_BLOCK] = 5
+    spent, ring = deck.play()
+    assert ring["missed"][0]
+    assert not ring["missed"][20:].any()
+    assert (spent["muted_ns"][20:].sum(axis=1) > 0).all()
+    assert (spent["reflex"] == PLAYED).all()

@@ -9,6 +9,7 @@ Rules kept here:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 
@@ -58,3 +59,21 @@ def write_rate(counts: Sequence[int], periods: Sequence[int]) -> str:
 def write(estimate: Estimate, form: str) -> str:
     """ "0.861 (0.853 to 0.868)"."""
     return f"{estimate.mean:{form}} ({estimate.low:{form}} to {estimate.high:{form}})"
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """(median, low, high): the median of paired measurements, and its interval of at least 95 %.
+
+    Order statistics: how many values lie below the true median is binomial, whatever they are distributed like, so no
+    resampling is needed (David & Nagaraja, Order Statistics, 3rd ed. 2003, section 7.1). Fewer than six values have no
+    such interval: then it is from their smallest to their largest.
+    """
+    ordered = np.sort(np.asarray(values, float))
+    count = len(ordered)
+    below = np.cumsum([comb(count, k) / 2**count for k in range(count + 1)])  # P(at most k lie below the median)
+    outside = int(np.searchsorted(below, (1 - LEVEL) / 2, side="right"))  # so many may be left out on each side
+    return (
+        float(np.median(ordered)),
+        float(ordered[max(0, outside - 1)]),
+        float(ordered[min(count - 1, count - outside)]),
+    )

@@ -45,6 +45,7 @@ SOURCES = (
     "engine/*.py",
     "timing.py",
     "benchmarks/oracle.py",
+    "benchmarks/yardstick.py",
 )
 IMPORT = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|.*)", re.MULTILINE)  # quicker than ast
 UNUSED_SECONDS = 30 * 24 * 3600  # after which a folder of older sources is removed

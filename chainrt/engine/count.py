@@ -50,7 +50,7 @@ def count_period(engine, began, frames, floor):
     deadline = release + length
     woken_late = began - max(release, engine.ended_ns)
     engine.floor_ended_ns = max(release, engine.floor_ended_ns) + max(0.0, woken_late) + floor
-    note.release_ns = int(release)
+    note.release_ns = release
     note.began_ns = began
     note.plan = engine.taken
     note.late_ns = int(began - release)

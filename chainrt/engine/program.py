@@ -26,7 +26,7 @@ from .bypass import run_switched
 from .count import clock, weather_today
 from .levels import ready_bits, run_muted_levels
 from .planes import compiled, plane
-from .reflex import follow, least_ns, least_of_all, make_room, plan_costs, present_slowdown, ratio
+from .reflex import follow, follow_muted, least_ns, least_of_all, make_room, plan_costs, present_slowdown, ratio
 
 STALL_RATIO = 2.0  # beyond this factor a period's excess counts as a stall, not as a slowdown (SCHEDULING: estimator)
 SPENT_BYTES = SPENT.itemsize
@@ -66,8 +66,8 @@ def pass_time(engine, expected, factor, stall):
     """On a virtual clock: let the time pass that some work takes."""
     if engine.virtual == LAWS:
         engine.now_ns += expected * factor + stall
-    elif engine.virtual == TRACE:
-        engine.now_ns += float(int(expected * factor + stall + 0.5))  # was measured in whole nanoseconds
+    elif engine.virtual == TRACE:  # was measured in whole nanoseconds
+        engine.now_ns += float(int(expected * factor + stall + 0.5)) if factor >= 0.0 else -factor
 
 
 @compiled
@@ -161,18 +161,19 @@ def run_muted_work(engine, frames, before, until, shown):
     row = engine.periods % engine.ring_size
     spent = carray(pointer(engine.spent + row * engine.block_count * SPENT_BYTES), engine.block_count, SPENT)
     weather = weather_today(engine)
-    slowdown = present_slowdown(engine, shown)
+    slowdown, length = present_slowdown(engine, shown), engine.most_frames * engine.frame_time_ns
     for index in range(engine.block_count):
         block, note = blocks[index], spent[index]
         if block.due == 1:
             block.due = 0
-            engine.room_ns = (until - before) / slowdown
+            engine.room_ns = (until - before) / (slowdown * max(1.0, engine.muted_excess))
             expected = run_muted_levels(engine, block, frames)
             if expected > 0.0:
                 if engine.virtual != REAL:
                     pass_time(engine, expected, weather[WEATHER_PERIOD + WEATHER_BLOCK * index + 2], 0.0)
                 after = clock(engine)
                 note.muted_ns, note.muted_expected_ns = after - before, expected
+                follow_muted(engine, after - before, expected, slowdown, length)
                 note.measured_ns += after - before
                 note.expected_ns += expected
                 before = after

@@ -10,6 +10,7 @@ Rules kept here:
   given up in the plan's order until it does.
 * Slowdown is the higher of what the last periods showed and of what this one shows so far, once it has shown enough.
 * Holding (nothing runs) is for a stall, not for a machine on which even the least levels do not fit.
+* Muted work runs after the sound, in colder caches: if it went more slowly lately, it is reckoned with that.
 * A stall (the machine looked away) is not a slowdown: the block with the largest excess does not count, if that is
   more than STALL_SHARE of the period.
 * No period raises the slowdown to more than MOST_AT_ONCE times what it was.
@@ -58,6 +59,14 @@ def follow(engine, shown):
     if shown > 0.0:
         shown = min(shown, MOST_AT_ONCE * engine.slowdown)
         engine.slowdown += (ATTACK if shown > engine.slowdown else RELEASE) * (shown - engine.slowdown)
+
+
+@compiled
+def follow_muted(engine, measured, expected, slowdown, length):
+    """Learn from the muted work of one block, done while what is heard went `slowdown` times as slow as its table."""
+    if expected > EVIDENCE_SHARE * length:
+        shown = min(measured / (slowdown * expected), MOST_AT_ONCE * engine.muted_excess)
+        engine.muted_excess += (ATTACK if shown > engine.muted_excess else RELEASE) * (shown - engine.muted_excess)
 
 
 @compiled

@@ -3,7 +3,10 @@
 from importlib import import_module
 from types import ModuleType
 
-NAMES = ("policies", "frontier", "reaction", "timelines", "responses", "adversaries", "ablations")
+NAMES = (
+    *("policies", "frontier", "reaction", "timelines", "responses", "adversaries", "ablations"),
+    *("clock", "sound", "instances", "instances_here", "measuring"),
+)
 
 
 def load(name: str) -> ModuleType:

@@ -1,0 +1,242 @@
+"""By a real clock: policies in turn beside a noisy neighbour, and how far a simulation is from that."""
+
+import shutil
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..chapter import Cell, Effort, Picture, Row, Table, Told
+from ..contestants import BUDGET, OURS
+from ..playing import QUANTILES
+from ..preventable import LATE, PREVENTABLE, STRUCK
+from ..rack import FULL_SHARE
+from ..real_clock import JACK, SEPARATOR, TIMER, measure
+
+__all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
+
+TITLE = "By a real clock"
+IS_TIMED = True
+CLOCKS = {TIMER: "a plain timer", JACK: "JACK's dummy driver"}
+SIMULATED = {"laws": "from laws alone", "day of adaptive": "on adaptive's day"}
+QUICK_POLICIES = OURS, "full"
+POLICIES = (*QUICK_POLICIES, "lite", "static 70 %", "three states", "ALERT-like, charged")
+AIM_P50, AIM_P99, AIM_MISSES = 0.02, 0.05, 2.0  # of a simulation, from SCHEDULING: what was aimed at
+
+
+def cells(effort: Effort) -> list[Cell]:
+    clocks = [TIMER, JACK] if effort.is_full and shutil.which("jackd") else [TIMER]
+    rounds, seconds = (3, 5.0) if effort.is_full else (1, 2.0)
+    who = SEPARATOR.join(POLICIES if effort.is_full else QUICK_POLICIES)
+    return [
+        {"clock": clock, "round": number, "seconds": seconds, "who": who}
+        for number in range(rounds)
+        for clock in clocks
+    ]
+
+
+def tell(rows: list[Row]) -> Told:
+    played = [row for row in rows if "failed" not in row]
+    parts = [part for clock in CLOCKS for part in _parts(clock, [row for row in played if row["clock"] == clock])]
+    return Told(_about(rows, played), [*_findings(played), *_missing(rows)], parts)
+
+
+def _about(rows: list[Row], played: list[Row]) -> list[str]:
+    racks = ", ".join(f"{row['amps']} amps ({100 * row['full_share']:.0f} %)" for row in played)
+    return [
+        f"A rack of as many A2-like amps as need {100 * FULL_SHARE:.0f} % of the deadline at full size plays 64 frames"
+        f" at 48 kHz by the clock of this machine; budget {100 * BUDGET:.0f} %. In each round all policies play in turn"
+        f" for {rows[0]['seconds']:g} s, beside processes (one for each core) that compute and copy memory, on and off"
+        " by one seeded schedule. Racks, and what they needed at full when they were tried:"
+        f" {racks or 'none'}.",
+        "An avoidable miss is preventable if, when some block began above its smallest level, the smallest levels would"
+        " still have fitted at the slowdown that was known by then, and no single stall after the last such block"
+        " explains the miss (then it is struck); late: it was too late before the first block"
+        " (chainrt/benchmarks/preventable.py). Rivals are those of rivals.py, but all decide a hundred times a second,"
+        " as the control thread looks; three states switches for nothing, which nobody can build.",
+        "Every run is recorded and decided again from its trace, which must give the same decisions, times and counts"
+        " bit for bit. Beside that, two simulations are asked for the same figures: one knows the neighbours' schedule,"
+        " how slow each kind of them made a trial of the rack just before, and for the rest the laws of weather.py; the"
+        f" other plays each policy on the trace of {OURS}. This chapter fails if {OURS} has preventable misses, if a"
+        " replay differs, or if the simulations are far from what was.",
+    ]
+
+
+def _findings(played: list[Row]) -> Iterator[str]:
+    told = [(row, name, one) for row in played for name, one in row["policies"].items()]
+    if not told:
+        return
+    other = [f"{name} (round {row['round']}, {row['clock']})" for row, name, one in told if not one["is_same"]]
+    yield (
+        f"REPLAYS DIFFER from what was recorded: {', '.join(other)}."
+        if other
+        else f"All {len(told)} recorded runs were decided again from their traces, bit for bit."
+    )
+    for clock, name in CLOCKS.items():
+        runs = [one["real"] for row, policy, one in told if row["clock"] == clock and policy == OURS]
+        if runs:
+            yield _verdict(name, runs)
+    yield from _distances(played)
+    if not all(row["is_real_time"] for row in played):
+        yield "Without real-time priority: the neighbours took the core itself."
+
+
+def _verdict(clock: str, runs: list[dict]) -> str:
+    total = _summed(runs)
+    evidence = "" if total["misses"] else f"; no miss in so many periods proves at most {3 / total['periods']:.1e}"
+    return (
+        f"Adaptive on {clock}: {total[PREVENTABLE]} preventable misses of {total['avoidable']} avoidable and"
+        f" {total['misses']} in all, in {total['periods']:,} periods{evidence}."
+    )
+
+
+def _distances(played: list[Row]) -> Iterator[str]:
+    """How far the simulations were: response times where the chain kept up, misses of all runs."""
+    for key, name in SIMULATED.items():
+        pairs = [
+            (one["real"], one[key])
+            for row in played
+            for policy, one in row["policies"].items()
+            if key in one and (key == "laws" or policy != OURS)  # its own day says nothing of a simulation
+        ]
+        kept_up = [(was, said) for was, said in pairs if _at(was, 0.5) < 1]
+        if kept_up:
+            p50, p99 = (
+                float(np.median([abs(_at(said, q) / _at(was, q) - 1) for was, said in kept_up])) for q in (0.5, 0.99)
+            )
+            yield (
+                f"Simulated {name}: the median of response times is off by {100 * p50:.1f} % and their p99 by"
+                f" {100 * p99:.1f} % (aimed at: {100 * AIM_P50:.0f} % and {100 * AIM_P99:.0f} %), in the median of the"
+                f" {len(kept_up)} runs of {len(pairs)} whose median was below the deadline; in the others delays add up"
+                " without end."
+            )
+        if pairs:
+            was, said = (sum(one["misses"] for one in side) for side in zip(*pairs, strict=True))
+            yield f"Simulated {name}: {said:,} misses, and {was:,} were (aimed at: within a factor of {AIM_MISSES:g})."
+
+
+def _missing(rows: list[Row]) -> Iterator[str]:
+    for row in rows:
+        if "failed" in row:
+            yield f"Round {row['round']} on {CLOCKS[row['clock']]} was not played: {row['failed']}."
+        for name, why in row.get("lost", {}).items():
+            yield f"{name}, round {row['round']} on {CLOCKS[row['clock']]}: {why}."
+    if not any(row["clock"] == JACK for row in rows):
+        yield "JACK's dummy driver was left out: " + (
+            "a quick run has no time for it." if shutil.which("jackd") else "jackd is not installed."
+        )
+
+
+def _parts(clock: str, rows: list[Row]) -> list[Table | Picture]:
+    if not rows:
+        return []
+    names = list(dict.fromkeys(name for row in rows for name in row["policies"]))
+    runs = {name: [row["policies"][name] for row in rows if name in row["policies"]] for name in names}
+    return [
+        Table(
+            f"{clock}-real",
+            f"On {CLOCKS[clock]}: what was, all rounds together",
+            (
+                *("policy", "periods>", "misses>", "avoidable>", "preventable>", "struck>", "late>"),
+                *("utility>", "changes a minute>", "response p50>", "p99>"),
+            ),
+            [(name, *_cells([run["real"] for run in ones])) for name, ones in runs.items()],
+        ),
+        Table(
+            f"{clock}-simulated",
+            "What was, beside what simulations say of the same: response times as shares of the deadline; misses",
+            ("policy", "", "p50>", "p99>", "misses>", "avoidable>", "utility>"),
+            [line for name, ones in runs.items() for line in _beside(name, ones)],
+        ),
+        Picture(
+            f"{clock}-responses",
+            f"Response times on {CLOCKS[clock]}: was (solid) and simulated from laws alone (dotted)",
+            lambda figure, ink: _draw_responses(figure, ink, runs),
+            (9.0, 4.5),
+        ),
+        Picture(
+            f"{clock}-timeline",
+            f"The first round on {CLOCKS[clock]}; grey: the neighbours are busy",
+            lambda figure, ink: _draw_timeline(figure, ink, rows[0]),
+            (9.0, 6.0),
+        ),
+    ]
+
+
+def _summed(runs: list[dict]) -> dict:
+    """Counts added up, utility and quantiles as means over the periods."""
+    counts = ("periods", "misses", "avoidable", PREVENTABLE, STRUCK, LATE, "changes")
+    total = {name: sum(run[name] for run in runs) for name in counts}
+    weights = [run["periods"] / total["periods"] for run in runs]
+    total["utility"] = sum(weight * run["utility"] for weight, run in zip(weights, runs, strict=True))
+    total["quantiles"] = np.average([run["quantiles"] for run in runs], axis=0, weights=weights).tolist()
+    return total
+
+
+def _at(run: dict, quantile: float) -> float:
+    return run["quantiles"][QUANTILES.index(quantile)]
+
+
+def _cells(runs: list[dict]) -> list[str]:
+    total = _summed(runs)
+    minutes = total["periods"] * 64 / 48_000 / 60
+    return [
+        *(f"{total[name]:,}" for name in ("periods", "misses", "avoidable", PREVENTABLE, STRUCK, LATE)),
+        f"{total['utility']:.3f}",
+        f"{total['changes'] / minutes:,.0f}",
+        *(_percent(_at(total, quantile)) for quantile in (0.5, 0.99)),
+    ]
+
+
+def _beside(name: str, ones: list[dict]) -> Iterator[tuple[str, ...]]:
+    for key, title in {"real": "was", **SIMULATED}.items():
+        runs = [one[key] for one in ones if key in one]
+        if runs:
+            total = _summed(runs)
+            yield (
+                name if key == "real" else "",
+                title,
+                *(_percent(_at(total, quantile)) for quantile in (0.5, 0.99)),
+                *(f"{total[count]:,}" for count in ("misses", "avoidable")),
+                f"{total['utility']:.3f}",
+            )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:,.1f} %"
+
+
+def _draw_responses(figure, ink, runs: dict[str, list[dict]]) -> None:
+    axes = figure.subplots()
+    for number, (name, ones) in enumerate(runs.items()):
+        colour = ink.line(number)["color"]
+        for key, dashes in (("real", "-"), ("laws", ":")):
+            quantiles = np.array(_summed([one[key] for one in ones])["quantiles"])
+            late = np.maximum(1 - np.array(QUANTILES), 1e-3)
+            label = name if key == "real" else None
+            axes.plot(np.maximum(quantiles, 0.01), late, color=colour, linestyle=dashes, label=label)
+    axes.axvline(1.0, color=ink.alarm, linewidth=1)
+    axes.set(xscale="log", yscale="log", xlabel="response time / deadline", ylabel="share of periods that took longer")
+    axes.legend()
+
+
+def _draw_timeline(figure, ink, row: Row) -> None:
+    load, sound = figure.subplots(2, 1, sharex=True)
+    for number, (name, one) in enumerate(row["policies"].items()):
+        points = one["timeline"]
+        style = {"color": ink.line(number)["color"], "linewidth": 1.2}
+        load.plot(points["time_s"], np.minimum(points["mean"], 3), label=name, **style)
+        sound.plot(points["time_s"], points["utility"], **style)
+    for axes in (load, sound):
+        noise = next(iter(row["policies"].values()))["timeline"]
+        axes.fill_between(
+            noise["time_s"], 0, noise["noise"], step="mid", color=ink.faint, alpha=0.6, transform=_to_top(axes)
+        )
+    load.axhline(1.0, color=ink.alarm, linewidth=1)
+    load.set(ylabel="response / deadline")
+    sound.set(ylabel="utility", xlabel="seconds", ylim=(-0.03, 1.03))
+    load.legend(ncols=3)
+
+
+def _to_top(axes):
+    """x in the data's units, y from the bottom (0) to the top (1) of the axes."""
+    return axes.get_xaxis_transform()
