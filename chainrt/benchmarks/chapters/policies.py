@@ -2,6 +2,7 @@
 
 from itertools import product
 
+from ...engine import FADE_FRAMES
 from .. import comparing
 from ..chapter import Cell, Effort, Row, Told
 from ..contestants import CONTESTANTS, FEW_CHANGES, TWICE
@@ -43,8 +44,8 @@ def tell(rows: list[Row]) -> Told:
         "The engine and every policy play the numeric pedalboard (two A2 amps, two sliced ones, five effects; all at"
         " full 86 % of the deadline, all at their smallest 23.5 %) in periods of 64 frames at 48 kHz on a virtual"
         " clock. What slows the machine down is drawn from a seed and is the same for all. Three states, threshold and"
-        " ALERT-like, free, switch to levels without their past and pay for nothing but the crossfade of 128 frames,"
-        " which nobody can build.",
+        f" ALERT-like, free, switch to levels without their past and pay for nothing but the crossfade of {FADE_FRAMES}"
+        " frames, which nobody can build.",
         comparing.evidence(rows),
         comparing.COLUMNS,
         "It would show nothing if the laws of the weather were kind to our policy. So they were fixed before it was"
