@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
 from effects import machine_name  # noqa: E402
-from results import write_section  # noqa: E402
 
+from chainrt.benchmarks.results import write_section  # noqa: E402
 from chainrt.chain import Chain  # noqa: E402
 from chainrt.numeric import FRAMES, NumericBlock, numeric_chain  # noqa: E402
 from chainrt.performance import Performance  # noqa: E402

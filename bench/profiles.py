@@ -21,9 +21,9 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-from results import write_section
 
 from chainrt import facts, preset, typical
+from chainrt.benchmarks.results import write_section
 from chainrt.chain import Chain
 from chainrt.compiled.native import address_of
 from chainrt.devices import Device, measuring

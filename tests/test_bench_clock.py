@@ -31,6 +31,7 @@ from chainrt.benchmarks.contestants import CONTESTANTS, OURS
 from chainrt.benchmarks.ink import LIGHT
 from chainrt.benchmarks.neighbour import KINDS, Burst, Neighbours, noise_at, schedule
 from chainrt.benchmarks.statistics import median_interval
+from chainrt.engine import FADE_FRAMES
 from chainrt.layout import COLD, DROPPED, PERIOD, PLAYED, SPENT
 from chainrt.numeric import FRAMES, PEDALBOARD, numeric_chain
 from chainrt.performance import Performance
@@ -273,7 +274,7 @@ def test_changes_are_placed_where_the_engine_begins_them():
     assert sounding.kind_of(DROPPED, False) == sounding.BEND
     assert sounding.kind_of(COLD, False) == sounding.FELL_COLD
     assert sounding.place_of(10, sounding.BEND) == 640
-    assert sounding.place_of(10, sounding.CROSSFADE) == 640 - 64
+    assert sounding.place_of(10, sounding.CROSSFADE) == 640 + 64 - FADE_FRAMES
     assert sounding.begins_of(np.array([1, 1, 0, 1, 0, 0, 1, 1], bool)) == [0, 3, 6]
 
 

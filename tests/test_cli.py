@@ -414,6 +414,7 @@ OPTIONS = {
     "blocks": "KIND --json",
     "fit": "PRESET --device --compare --add --without --max --budget --memory --period --rate --plot --json",
     "study": "--presets --devices --scenarios --seeds --periods --out --workers --dask --budget --policy --rate",
+    "bench": "--quick --full --only --seeds --out --workers --json --write-results",
     "device new": "FILE --from-this-machine --rounds --without-pauses",
     "device check": "FILE",
     "devices": "--json",

@@ -23,6 +23,10 @@ LOOKED_AT = {
     "engine.card.callback": "test_card.py",
     "engine.many_periods.perform": "test_engine.py",
     "engine.one_period.period": "test_engine.py",
+    "engine.pair.choose": "test_pair.py",
+    "engine.pair.pair_period": "test_pair.py",
+    "engine.pair.show": "test_pair.py",
+    "engine.pair.work": "test_pair.py",
     "nam.convnet_kernel.layer_kernel": "test_nam_convnet.py",
     "nam.convnet_kernel.play": "test_nam_convnet.py",
     "nam.linear_kernel.play": "test_nam_linear.py",
@@ -36,7 +40,12 @@ LOOKED_AT = {
     "nam.wavenet_kernel.layer_kernel": "test_wavenet_kernel.py",
 }
 """What becomes machine code, by the name that holds it or the function that makes it -> the test that looks at it."""
-NOT_FOR_THE_AUDIO_THREAD = {"timing.time_calls"}
+NOT_FOR_THE_AUDIO_THREAD = {
+    "timing.time_calls",
+    "benchmarks.yardstick.play_bare",
+    "benchmarks.yardstick.play_engine",
+    "benchmarks.yardstick.read_clock",
+}
 
 
 def compiled_in(path: Path) -> set[str]:

@@ -94,6 +94,8 @@ class ThreeStates:
 
     def decide(self, time_s: float, seen: Observation) -> Plan | None:
         before = self.state
+        if seen.audible != self._levels[before]:
+            return None  # a crossfade, in which both sizes run, is no load of its models
         for load in (seen.measured_ns.sum(axis=1) + self._fixed_ns) / self._deadline_ns:
             self.see(load)
         return None if self.state == before else self.first_plan()

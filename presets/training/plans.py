@@ -95,7 +95,7 @@ def _pack(device, *steps):
 
 PLANS = {
     "linen": _container("linen", 2500, 1500),
-    "linen-a1": _pack("linen", 4000, 1200, 1200, 1100),
+    "linen-a1": _pack("linen", 2700, 1500, 1200, 1100),
     "glass": _container("glass", 10000, 7500),
     "rust": _container("rust", 4500, 3500),
     "rust-sliced": _sliced("rust", 6000),
