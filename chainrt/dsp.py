@@ -24,14 +24,11 @@ SINE_1, SINE_3, SINE_5, SINE_7 = 1.5707910110721512, -0.6458928495206286, 0.0794
 
 
 @njit(error_model="numpy")
-def finite(x):
-    """x, or 0 for what is no sound: not a number, or beyond 120 dBFS. In a filter's memory it would stay for ever."""
-    return x if -1e6 < x < 1e6 else 0.0
-
-
-@njit(error_model="numpy")
 def make_finite(x, n):
-    """Replace what is no sound in the plane x[0:n] by silence. (In float32 throughout: 8 or 16 frames at a time.)"""
+    """Replace what is no sound (not a number, or beyond 120 dBFS) in the plane x[0:n] by silence.
+
+    In a filter's memory it would stay for ever. In float32 throughout: 8 or 16 frames at a time.
+    """
     most, nothing = np.float32(1e6), np.float32(0.0)
     for i in range(n):
         x[i] = x[i] if -most < x[i] < most else nothing
