@@ -190,6 +190,7 @@ ENGINE = np.dtype(
         ("slowdown", "f8"),  # measured over expected cost: quickly up, more slowly down
         ("muted_excess", "f8"),  # how much more slowly than that muted work goes, which runs in colder caches
         ("room_ns", "f8"),  # by the table: what the block that comes next may cost
+        ("spare_ns", "f8"),  # by the table: what is left when it and all blocks behind it have played as planned
         ("least_ns", "f8"),  # by the table: what all blocks cost at their least levels
         ("fall", "i8"),  # 1: it has to fall, so that others that matter more can play
         ("hopeless", "i8"),  # 1: what has to run after it is late whatever it does

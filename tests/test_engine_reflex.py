@@ -193,3 +193,36 @@ def test_muted_work_that_goes_more_slowly_than_the_sound_is_soon_given_no_more_t
     assert not ring["missed"][20:].any()
     assert (spent["muted_ns"][20:].sum(axis=1) > 0).all()
     assert (spent["reflex"] == PLAYED).all()
+
+
+def test_a_block_of_which_the_table_knows_nothing_does_not_keep_the_muted_work_of_the_others_from_its_time():
+    deck = Deck()
+    column = WEATHER_PERIOD + WEATHER_BLOCK * FIRST
+    deck.rows[:, [column, column + 2]] = 1.4
+    spent, _ = deck.play()
+    assert (spent["reflex"] == PLAYED).all()
+    assert deck.chain.engine["muted_excess"] < 1.01
+
+
+def test_a_block_on_its_way_down_falls_at_once_where_a_crossfade_would_make_another_fall():
+    deck = Deck(give_up=(FIRST, SECOND))
+    deck.play(10)
+    deck.chain.block_records["wanted"][FIRST] = 0
+    deck.rows[10:, 0] = 1
+    deck.chain.engine["fixed_ns"] = 0.15 * deck.chain.deadline_ns  # 95 %, and 100 % with both levels of the first
+    spent, ring = deck.play(20)
+    assert spent["reflex"][10, FIRST] == DROPPED
+    assert (spent["audible"][10:20, FIRST] == 0).all()
+    assert (spent["audible"][:20, SECOND] == 1).all()
+    assert not ring["missed"][:20].any()
+
+
+def test_where_there_is_time_for_a_crossfade_a_block_on_its_way_down_does_not_fall():
+    deck = Deck(give_up=(FIRST, SECOND))
+    deck.play(10)
+    deck.chain.block_records["wanted"][FIRST] = 0
+    deck.rows[10:, 0] = 1
+    deck.chain.engine["fixed_ns"] = 0.05 * deck.chain.deadline_ns
+    spent, _ = deck.play(20)
+    assert (spent["reflex"] == PLAYED).all()
+    assert spent["audible"][19, FIRST] == 0

@@ -9,6 +9,8 @@ Rules kept here:
   it takes. What it then misses because there was no time is debt: it is replayed, not forgotten.
 * Levels are changed by a crossfade of two exact levels: linear, since they play nearly the same signal. (Smooth shapes
   are steeper in the middle, and click 1 to 2 dB more above 8 kHz.)
+* A crossfade begins when it takes no time from what the blocks behind it have planned. A block on its way to its least
+  level does not wait for that: it falls.
 * When the planned level does not fit into `room_ns` (the reflex), the block falls in this very period: to its least
   level if that is warm; if not, to the same level, cold; if that does not fit either, nothing runs. Each time the
   output is bent so that it goes on where it was: by the difference to what the warm level last played, else in a
@@ -177,10 +179,15 @@ def play_planned(engine, block, levels, frames):
     if block.target != block.audible:
         skip_what_is_too_old(engine, block, target, frames)
     fades = block.target != block.audible and is_exact(target, frames, frames + block.replay)
-    if fades and engine.reflex == 1 and alone + present_ns(target, frames) > engine.room_ns:
-        fades = False
+    if fades and engine.reflex == 1:
+        beside = present_ns(target, frames)
         if block.faded > 0:
-            return -1.0
+            if alone + beside > engine.room_ns:
+                return -1.0
+        elif beside > engine.spare_ns:
+            if block.target == block.least:
+                return -1.0
+            fades = False
     if engine.reflex == 1 and (alone > engine.room_ns or (engine.fall == 1 and block.audible != block.least)):
         return -1.0
     if not fades:

@@ -26,7 +26,17 @@ from .bypass import run_switched
 from .count import clock, weather_today
 from .levels import ready_bits, run_muted_levels
 from .planes import compiled, plane
-from .reflex import follow, follow_muted, least_ns, least_of_all, make_room, plan_costs, present_slowdown, ratio
+from .reflex import (
+    follow,
+    follow_muted,
+    least_ns,
+    least_of_all,
+    make_room,
+    plan_costs,
+    present_slowdown,
+    ratio,
+    slowdown_of_one,
+)
 
 STALL_RATIO = 2.0  # beyond this factor a period's excess counts as a stall, not as a slowdown (SCHEDULING: estimator)
 SPENT_BYTES = SPENT.itemsize
@@ -161,11 +171,12 @@ def run_muted_work(engine, frames, before, until, shown):
     row = engine.periods % engine.ring_size
     spent = carray(pointer(engine.spent + row * engine.block_count * SPENT_BYTES), engine.block_count, SPENT)
     weather = weather_today(engine)
-    slowdown, length = present_slowdown(engine, shown), engine.most_frames * engine.frame_time_ns
+    common, length = present_slowdown(engine, shown), engine.most_frames * engine.frame_time_ns
     for index in range(engine.block_count):
         block, note = blocks[index], spent[index]
         if block.due == 1:
             block.due = 0
+            slowdown = slowdown_of_one(common, note.measured_ns, note.expected_ns)
             engine.room_ns = (until - before) / (slowdown * max(1.0, engine.muted_excess))
             expected = run_muted_levels(engine, block, frames)
             if expected > 0.0:

@@ -10,7 +10,9 @@ Rules kept here:
   given up in the plan's order until it does.
 * Slowdown is the higher of what the last periods showed and of what this one shows so far, once it has shown enough.
 * Holding (nothing runs) is for a stall, not for a machine on which even the least levels do not fit.
-* Muted work runs after the sound, in colder caches: if it went more slowly lately, it is reckoned with that.
+* Muted work runs after the sound, in colder caches: if it went more slowly lately, it is reckoned with that. What a
+  block's sound took in this period beyond the others is a table that is wrong for this block, and not held against the
+  muted work of all.
 * A stall (the machine looked away) is not a slowdown: the block with the largest excess does not count, if that is
   more than STALL_SHARE of the period.
 * No period raises the slowdown to more than MOST_AT_ONCE times what it was.
@@ -54,6 +56,12 @@ def present_slowdown(engine, shown):
 
 
 @compiled
+def slowdown_of_one(common, measured, expected):
+    """Of a block whose table may be wrong for it alone, by what it took just now; the common one where it took less."""
+    return max(common, min(measured / expected, MOST_AT_ONCE * common)) if expected > 0.0 else common
+
+
+@compiled
 def follow(engine, shown):
     """Learn from a whole period."""
     if shown > 0.0:
@@ -63,7 +71,7 @@ def follow(engine, shown):
 
 @compiled
 def follow_muted(engine, measured, expected, slowdown, length):
-    """Learn from the muted work of one block, done while what is heard went `slowdown` times as slow as its table."""
+    """Learn from the muted work of one block whose sound went `slowdown` times as slow as its table."""
     if expected > EVIDENCE_SHARE * length:
         shown = min(measured / (slowdown * expected), MOST_AT_ONCE * engine.muted_excess)
         engine.muted_excess += (ATTACK if shown > engine.muted_excess else RELEASE) * (shown - engine.muted_excess)
@@ -130,6 +138,7 @@ def make_room(engine, index, left, planned, later, later_single, slowdown):
     the later ones cost at least, and what those of them cost that have but one level.
     """
     engine.room_ns = left / slowdown - SPARE * later
+    engine.spare_ns = left / slowdown - planned
     is_overloaded = engine.least_ns * engine.slowdown > engine.most_frames * engine.frame_time_ns
     engine.hopeless = 1 if is_overloaded or left < slowdown * later_single else 0
     excess = planned - left / slowdown
