@@ -1,8 +1,9 @@
 """The purse: what a change has to win."""
 
+import numpy as np
 import pytest
 
-from chainrt.scheduler.patience import CHEAPEST, DEARER, PURSE, Patience
+from chainrt.scheduler.patience import CHEAPEST, PURSE, Patience
 
 
 def after(pattern, seconds, tick_s=0.01, per_minute=57.0):
@@ -25,7 +26,21 @@ def test_after_a_single_trouble_in_a_quiet_hour_changes_are_still_cheap():
 def test_where_changes_come_faster_than_the_purse_fills_they_are_dear():
     often = after(lambda tick: 3 if tick % 210 == 0 else 0, 120)
     assert often.price() > 0.35
-    assert often.price() <= CHEAPEST + DEARER
+
+
+def test_who_uses_little_of_what_he_may_is_not_asked_to_save():
+    seldom = after(lambda tick: 2 if tick % 1200 == 0 else 0, 120)  # ten a minute, of 57
+    assert seldom.price() == pytest.approx(CHEAPEST)
+
+
+def test_the_price_rises_with_every_change_and_falls_while_none_is_heard():
+    patience = Patience(57.0)
+    prices = []
+    for tick in range(4000):
+        patience.wait(tick * 0.01, 1 if tick < 2000 and tick % 50 == 0 else 0)
+        prices.append(patience.price())
+    assert prices[0] < prices[1000] < prices[1999]
+    assert (np.diff(prices[2000:]) <= 0).all() and prices[-1] < prices[2000] / 2
 
 
 def test_who_asks_for_a_change_gets_it_for_nothing():

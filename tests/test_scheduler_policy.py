@@ -34,6 +34,7 @@ def amp(name, full=0.28):
 
 TWO_AMPS = ChainModel((amp("left"), block("pedals", (0.10,), (0.0,), memory=0), amp("right")), FRAMES, DEADLINE_NS)
 FULL, LITE = (1, 0, 1), (0, 0, 0)
+FULL_PAIR = (1, 1)
 
 
 class ToyEngine:
@@ -203,6 +204,29 @@ def test_upgrades_go_together_when_they_fit_together():
     small = replace(TWO_AMPS, blocks=(amp("left", 0.1), amp("right", 0.1)))
     run = Run(Adaptive(small, 0.06), step(1.0, 0), seconds=1.0, chain=small, at={375: lambda p: p.set_budget(0.7)})
     assert [plan.target for _, plan in run.plans if any(plan.reason)] == [(1, 1)]
+
+
+def test_what_is_missed_for_long_is_fetched_by_a_step_back():
+    one = ChainModel((block("amp", (0.1, 0.45, 0.6), (0.0, 10.0, 12.0)),), FRAMES, DEADLINE_NS)
+    run = Run(Adaptive(one, 0.75), step(1.3, 0.0, 2.0), 20, one)
+    fell_s, came_back_s = run.when((0,), after_s=2.0), run.when((2,), after_s=2.0)
+    assert run.audible[round(2.0 / PERIOD_S)] == (1,)
+    assert 8 < fell_s < 12  # 10 dB are lost for two seconds and 2 dB won: when 10 s of them have been missed
+    assert fell_s < came_back_s < fell_s + 2
+    assert run.audible[-1] == (2,)
+    assert run.changes() == 4  # the first two when it began: down at once, and half the way up
+    assert max(run.load[round(0.1 / PERIOD_S) :]) < 1
+
+
+def test_a_block_that_comes_makes_the_others_fall_by_plan_before_time_runs_out():
+    chain = ChainModel((amp("left", 0.4), amp("right", 0.4)), FRAMES, DEADLINE_NS)
+    policy = Adaptive(chain, 0.97)
+    policy.first_plan()
+    ready = ((True, True), (True, True))
+    nothing = np.empty((0, 2))
+    assert policy.decide(0.01, Observation(nothing, nothing, FULL_PAIR, ready)).target == FULL_PAIR
+    policy.change(replace(chain, fixed_ns=0.15 * DEADLINE_NS), 0.97)  # 95 % of the deadline: within the budget, barely
+    assert sum(policy.decide(0.02, Observation(nothing, nothing, FULL_PAIR, ready)).target) == 1
 
 
 def test_a_chain_without_blocks_needs_no_decisions():

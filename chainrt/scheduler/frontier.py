@@ -70,6 +70,12 @@ class Frontier:
         fits, index = index >= 0, max(0, index)
         return Choice(self.levels(index), float(self.utility[index]), float(self.cost_ns[index]) * slowdown, fits)
 
+    def richer(self, utility: float, capacity_ns: float, slowdown: float, most: int) -> list[tuple[int, ...]]:
+        """Up to `most` plans that cost no more than `capacity_ns` at this slowdown and are worth more; best first."""
+        end = int(self.cost_ns.searchsorted(capacity_ns / slowdown, side="right"))
+        begin = int(self.utility.searchsorted(utility + 1 / MICRODECIBELS, side="right"))
+        return [self.levels(index) for index in range(end - 1, max(begin, end - most) - 1, -1)]
+
 
 def _undominated(cost: np.ndarray, utility: np.ndarray) -> np.ndarray:
     """Indices of the plans that are worth more than all cheaper ones, cheapest first."""

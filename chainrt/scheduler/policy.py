@@ -33,6 +33,7 @@ from math import inf
 from operator import attrgetter, gt, lt, ne
 from typing import Protocol
 
+from .detour import detour
 from .estimator import Estimator
 from .exchange import exchanged
 from .frontier import Frontier
@@ -46,6 +47,10 @@ MARGIN = 0.03  # share of the capacity that a new plan leaves free: more than th
 RESCUE = 0.95  # share of the deadline that catching up may fill when a block has to fall and is not warm
 DWELL_S = 0.1
 MOST_CHANGES_A_MINUTE = 57.0  # that can be heard, in the long run
+PAYS_S = 2.0  # what a detour takes: from the fall until the goal is heard
+LOOK_S = 1.0  # between two looks for one
+MOST_GOALS = 8  # plans to which one is looked for
+NEWS_S = 0.3  # in which trips say nothing about the noise, since the chain has become another
 DEBT_S = 0.1  # in which a block that the reflex let fall may come back by itself
 CHANGING = 0.08  # the fast slowdown differs by so much from the slow one: the machine is changing its pace
 SLOWDOWN_GRAIN = 64  # muted work is planned anew when the slowdown moves by one part in so many
@@ -129,7 +134,10 @@ class Adaptive:
         self._patience = Patience(changes_a_minute)
         self._reserve = reserve
         self._table = chain  # as calibrated
-        self._quiet_until_s = self._debt_until_s = -inf
+        self._quiet_until_s = self._debt_until_s = self._news_until_s = -inf
+        self._is_news = False  # the chain has become another, and nothing was decided since
+        self._same_since_s = self._look_at_s = 0.0
+        self._stops: tuple[tuple[int, ...], ...] = ()  # of a detour, still to come
         self._muted_work: tuple | None = None  # what the last plan was made from
         self._set_chain(chain)
         self.set_budget(budget)
@@ -150,7 +158,8 @@ class Adaptive:
             best[b] if place is None or before[place] not in block.allowed else before[place]
             for b, (block, place) in enumerate(zip(chain.blocks, places, strict=True))
         )
-        self._plan, self._heard = None, self._target
+        self._plan, self._heard, self._stops = None, self._target, ()
+        self._is_news = True
 
     def set_budget(self, budget: float) -> None:
         if not 0 < budget <= 1:
@@ -169,12 +178,16 @@ class Adaptive:
         return self._plan
 
     def decide(self, time_s: float, seen: Observation) -> Plan | None:
+        if self._is_news:
+            self._news_until_s = time_s + NEWS_S
         self._learn(time_s, seen)
         target, reason = self._step_down(time_s, seen)
+        self._is_news = False
         if target != self._target:
             self._quiet_until_s = time_s + DWELL_S
+            self._stops = ()
         elif time_s >= self._quiet_until_s:
-            target, reason = self._step_up(seen)
+            target, reason = self._step_up(time_s, seen)
             if target != self._target:
                 self._quiet_until_s = time_s + DWELL_S
 
@@ -190,9 +203,12 @@ class Adaptive:
         ratios = self.estimator.block_ratio
         if (abs(ratios / self._ratios - 1) > TABLE_DRIFT).any():
             self._set_chain(self._table.corrected(ratios))
-        self._patience.wait(time_s, sum(map(ne, seen.audible, self._heard)))
+        changes = sum(map(ne, seen.audible, self._heard))
+        self._patience.wait(time_s, changes)
+        if changes:
+            self._same_since_s = self._look_at_s = time_s
         self._heard = seen.audible
-        self.headroom.learn(time_s, seen.tripped > 0, self._is_changing)
+        self.headroom.learn(time_s, seen.tripped > 0, self._is_changing or time_s < self._news_until_s)
         if seen.tripped:
             self._debt_until_s = time_s + DEBT_S
 
@@ -212,7 +228,8 @@ class Adaptive:
         heard = arrives_at(self._target, seen.audible, seen.ready)
         estimate, cost_ns = self.estimator, self._chain.cost_ns(self._target)
         pressing, lasting = self._pressing, min(estimate.fast, estimate.slow)
-        if cost_ns * pressing > self._ceiling_ns or cost_ns * lasting > self._capacity_ns:
+        is_tight = self._is_news and cost_ns * pressing > self._room_ns
+        if is_tight or cost_ns * pressing > self._ceiling_ns or cost_ns * lasting > self._capacity_ns:
             is_indebted = time_s <= self._debt_until_s
             return self._lowered(heard, seen, is_indebted), self._complaint(cost_ns * pressing / self._capacity_ns)
         climbing = any(map(gt, self._target, heard))
@@ -276,10 +293,16 @@ class Adaptive:
             return f"even all-lite needs {100 * least:.0f} % of budget"
         return f"load {100 * share:.0f} % of budget"
 
-    def _step_up(self, seen: Observation) -> tuple[tuple[int, ...], str]:
+    def _step_up(self, time_s: float, seen: Observation) -> tuple[tuple[int, ...], str]:
         """Richer levels and why; the present ones when there is no room or something is still on its way."""
         now, slowdown, climbs = self._target, self.estimator.cautious, self._patience.climbs()
-        if not climbs or seen.audible != now or self._is_changing:
+        if seen.audible != now or self._is_changing:
+            return now, ""
+        if self._stops:
+            stop, *stops = self._stops
+            self._stops = tuple(stops)
+            return stop, self._invitation(slowdown)
+        if not climbs:
             return now, ""
         goal = self._best(slowdown)
         if not goal.fits or self._gain(now, goal.levels) < self._least_gain:
@@ -289,9 +312,26 @@ class Adaptive:
             room_ns, way_ns = self._room_ns / slowdown, (1 - MARGIN) * self._ceiling_ns / slowdown
             levels = exchanged(self._chain, now, seen.ready, room_ns, way_ns, self._least_gain)
         if levels == now:
+            return self._step_back(time_s, seen)
+        return levels, self._invitation(slowdown)
+
+    def _invitation(self, slowdown: float) -> str:
+        share = self._chain.cost_ns(self._target) * slowdown / self._capacity_ns
+        return f"room again: {100 * share:.0f} % of budget"
+
+    def _step_back(self, time_s: float, seen: Observation) -> tuple[tuple[int, ...], str]:
+        """The first stop of a detour, once what is missed has lasted for longer than the detour takes to pay."""
+        now, slowdown = self._target, self.estimator.cautious
+        if time_s < self._look_at_s + LOOK_S:
             return now, ""
-        share = self._chain.cost_ns(now) * slowdown / self._capacity_ns
-        return levels, f"room again: {100 * share:.0f} % of budget"
+        self._look_at_s = time_s
+        goals = self._frontier.richer(self._chain.utility(now), self._room_ns, slowdown, MOST_GOALS)
+        way_ns = (1 - MARGIN) * self._ceiling_ns / slowdown
+        way = detour(self._chain, now, goals, seen.ready, way_ns, self._least_gain)
+        if way is None or time_s - self._same_since_s < PAYS_S * way.pays_after:
+            return now, ""
+        first, *self._stops = way.stops
+        return first, "a step back, to make room"
 
     def _towards(self, goal: tuple[int, ...], climbs: int, seen: Observation) -> tuple[int, ...]:
         """As far towards `goal` as there is time to warm up for: what gains most first."""
@@ -333,10 +373,12 @@ class Adaptive:
         return self._made
 
     def _order_of_falling(self, target: tuple[int, ...]) -> tuple[int, ...]:
-        """Who is given up first: who loses the least for a nanosecond saved."""
+        """Who is given up first: who is on its way down anyhow, then who loses the least for a nanosecond saved."""
 
         def price(b: int) -> float:
             block, now = self._chain.blocks[b], target[b]
+            if now == block.smallest:
+                return 0.0
             lost = block.utility[now] - block.utility[block.smallest]
             saved = block.cost_ns(now, self._chain.frames) - block.cost_ns(block.smallest, self._chain.frames)
             return lost / saved if saved > 0 else inf
