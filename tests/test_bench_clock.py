@@ -262,9 +262,9 @@ def test_a_planted_click_is_heard_and_a_crossfade_of_equal_levels_is_not():
     time_s = np.arange(4096) / clicks.RATE_HZ
     low, other = np.sin(2 * np.pi * 200 * time_s), np.sin(2 * np.pi * 200 * time_s + 0.5)
     joined = {kind: clicks.click_db(make, low, other, 2000) for kind, make in clicks.KINDS.items()}
-    assert joined["hard switch, warm"] > -40
+    assert joined["hard switch, warm"] > -45
     assert joined["planned crossfade"] < -75
-    assert joined["dropout of 64"] > -30
+    assert joined["dropout of 64"] > -35
     assert clicks.click_db(clicks.KINDS["planned crossfade"], low, low, 2000) == pytest.approx(-120)
 
 

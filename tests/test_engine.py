@@ -215,7 +215,7 @@ def test_a_plan_posted_in_mid_fade_waits_until_the_fade_is_done(chain_of):
     deck.post([LITE])
     deck.play(2)
     deck.post([FULL])
-    deck.play(60)
+    deck.play(70)
     share = np.concatenate([np.arange(1, FADE_FRAMES + 1), np.arange(FADE_FRAMES - 1, -1, -1)]) / FADE_FRAMES
     end = start + 2 * FADE_FRAMES
     expected = full[start:end] + share * (lite[start:end] - full[start:end])
@@ -436,17 +436,18 @@ def test_control_tells_what_was_heard_when_and_why(chain_of):
     performance = Performance(chain, guitar(FRAMES))
     performance.play(20)
     assert control.tick() == []
-    performance.play(8)
+    fade = FADE_FRAMES // FRAMES
+    performance.play(2 * fade)
     (change,) = control.tick()
     assert (change.block, change.before, change.after, change.reason) == (0, FULL, LITE, "load 104 % of budget")
-    assert change.time_s == pytest.approx(24 * FRAMES / RATE_HZ)  # the fade takes the 21st to the 24th period
+    assert change.time_s == pytest.approx((20 + fade) * FRAMES / RATE_HZ)  # it takes from the 21st period on
     assert control.tick() == []
     (first_time, first), (second_time, second) = policy.seen
-    assert (first_time, second_time) == pytest.approx((20 * FRAMES / RATE_HZ, 28 * FRAMES / RATE_HZ))
-    assert (first.measured_ns.shape, second.measured_ns.shape) == ((20, 1), (8, 1))
+    assert (first_time, second_time) == pytest.approx((20 * FRAMES / RATE_HZ, (20 + 2 * fade) * FRAMES / RATE_HZ))
+    assert (first.measured_ns.shape, second.measured_ns.shape) == ((20, 1), (2 * fade, 1))
     assert (first.audible, first.ready) == ((FULL,), ((True, True),))
     assert (second.audible, second.ready) == ((LITE,), ((True, False),))
-    assert control.meters.blocks[0].periods_at.tolist() == [5, 23]
+    assert control.meters.blocks[0].periods_at.tolist() == [fade + 1, 19 + fade]
 
 
 def test_records_that_were_overwritten_before_they_were_read_count_as_lost(chain_of):

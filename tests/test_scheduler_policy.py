@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrt.scheduler import NOT_WARM, POLICIES, Adaptive, BlockModel, ChainModel, Observation
+from chainrt.scheduler.policy import PAYS_S
 
 FRAMES, RATE, TICK = 64, 48_000, 8
 PERIOD_S = FRAMES / RATE
@@ -207,11 +208,12 @@ def test_upgrades_go_together_when_they_fit_together():
 
 
 def test_what_is_missed_for_long_is_fetched_by_a_step_back():
-    one = ChainModel((block("amp", (0.1, 0.45, 0.6), (0.0, 10.0, 12.0)),), FRAMES, DEADLINE_NS)
+    one = ChainModel((block("amp", (0.1, 0.45, 0.6), (0.0, 10.0, 14.0)),), FRAMES, DEADLINE_NS)
     run = Run(Adaptive(one, 0.75), step(1.3, 0.0, 2.0), 20, one)
     fell_s, came_back_s = run.when((0,), after_s=2.0), run.when((2,), after_s=2.0)
     assert run.audible[round(2.0 / PERIOD_S)] == (1,)
-    assert 8 < fell_s < 12  # 10 dB are lost for two seconds and 2 dB won: when 10 s of them have been missed
+    missed_s = PAYS_S * 10 / 4  # 10 dB are lost on the way, and 4 dB won
+    assert missed_s - 2 < fell_s < missed_s + 2
     assert fell_s < came_back_s < fell_s + 2
     assert run.audible[-1] == (2,)
     assert run.changes() == 4  # the first two when it began: down at once, and half the way up

@@ -5,14 +5,17 @@ The click is what is left above 8 kHz when that is taken out:
 
     click = high_pass(heard) - weight x high_pass(new) - (1 - weight) x high_pass(old)
 
-its energy over all energy of the WINDOW samples around the change, in dB.
+its energy over all energy, in dB, from AROUND samples before the change begins to as many after a crossfade has ended.
 """
 
 import numpy as np
 
 from ..engine import BEND_FRAMES, FADE_FRAMES
 
-RATE_HZ, WINDOW, BORDER_HZ = 48_000, 512, 8_000
+RATE_HZ, BORDER_HZ = 48_000, 8_000
+AROUND = 256
+WINDOW = 2 * FADE_FRAMES  # before and after: all that is measured, and what its filter looks at
+MEASURED = slice(WINDOW - AROUND, WINDOW + FADE_FRAMES + AROUND)
 QUIET = 1e-4  # of the mean energy: where there is less, nothing is heard that could be measured against
 
 
@@ -56,9 +59,8 @@ def click_db(make, old: np.ndarray, new: np.ndarray, at: int) -> float:
     before, after = old[wide], new[wide]
     heard, share_before, share_after = make(before, after, WINDOW)
     click = high_pass(heard) - share_before * high_pass(before) - share_after * high_pass(after)
-    middle = slice(WINDOW // 2, 3 * WINDOW // 2)
-    energy = max(float(np.sum(before[middle] ** 2)), 1e-20)
-    return 10 * np.log10(max(float(np.sum(click[middle] ** 2)), 1e-12 * energy) / energy)
+    energy = max(float(np.sum(before[MEASURED] ** 2)), 1e-20)
+    return 10 * np.log10(max(float(np.sum(click[MEASURED] ** 2)), 1e-12 * energy) / energy)
 
 
 def loud_places(sound: np.ndarray) -> np.ndarray:

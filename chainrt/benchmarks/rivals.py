@@ -6,7 +6,7 @@ argument of its factory.
 Rules kept here:
 * Their rules, not their code, and where theirs leaves a choice, the one that is better for them.
 * Those that are `free` switch to a level without its past and without paying for it, which nobody can build: a level
-  needs 132 ms of history. It is granted to them. The engine's crossfade of 256 frames, in which both sizes run, is not:
+  needs 132 ms of history. It is granted to them. The engine's crossfade of 512 frames, in which both sizes run, is not:
   it is the same for all (the one of ThreeStates lasts 32 ms at home).
 * `tick` is how many periods pass between two of their looks; where it is not said, as many as between ours.
 """

@@ -25,7 +25,7 @@ from ..layout import COLD, DROPPED, HELD, LEVEL, PLAYED
 from .planes import FLOAT_BYTES, compiled, plane
 from .rest import call_kernel, call_or_rest, count_still
 
-FADE_FRAMES = 256  # length of the crossfade between two levels: 5.3 ms at 48 kHz
+FADE_FRAMES = 512  # length of the crossfade between two levels: 10.7 ms at 48 kHz
 BEND_FRAMES = 192  # in which the bend of a sudden change is let go: 4 ms at 48 kHz
 MOST_DEBT = 4  # periods that a warm level may lag and still count as warm: it is replayed before it plays
 
