@@ -56,7 +56,8 @@ def main() -> None:
     if options.write:
         about = (
             f"`python bench/clicks.py --changes {options.changes}`: the click of a change from the largest to the"
-            " smallest level above 8 kHz, over all energy from 256 samples before it to 256 after the crossfade, dB: median (95 % quantile; largest).\n\n"
+            " smallest level above 8 kHz, over all energy from 256 samples before it to 256 after the crossfade, dB:"
+            " median (95 % quantile; largest).\n\n"
         )
         write_section(ROOT / "bench" / "RESULTS.md", "clicks", "Clicks at changes of level", about + "\n".join(lines))
 

@@ -1,9 +1,10 @@
 """One policy through one scenario on the virtual clock: misses, fidelity, switches. The weather is the same for all.
 
 * avoidable: misses that the smallest levels would have kept, counted.
-* late stalls: the part of it, in the mean over all moments at which a stall could have struck, in which the stall
-  itself ended behind the deadline: at the load that was played, no scheduler on one core could have prevented it.
-  (Counting needs a million periods to see a handful; this needs a few thousand.)
+* late stalls: the part of it, in the mean over all moments at which a stall could have struck, in which it came when
+  its block had begun and left less than the smallest levels of all later blocks need: at the load that was played, no
+  scheduler on one core could have prevented it. (Counting needs a million periods to see a handful; this needs a few
+  thousand.)
 * utility: 1 all blocks full; 0 all at their smallest, a period missed, a block held, or the understudy heard.
 * held: periods in which a block was not computed. cold: falls to a level that did not know its past: a wrong moment.
 * changes: of levels that can be heard; with a second core from lead to understudy and back, too.
@@ -110,13 +111,15 @@ class Tally:
         return np.where(lost, 0.0, (worth - self.low) / (self.high - self.low))
 
     def _late_stalls(self, ring, spent) -> float:
-        """In the mean: stalls that would have ended behind the deadline, though not with all at their smallest."""
+        """In the mean: stalls after which even the smallest levels of what was still to come would have been late."""
         sound_ns = spent["measured_ns"] - spent["muted_ns"]
         slow = sound_ns.sum(axis=1) / np.maximum(1.0, (spent["expected_ns"] - spent["muted_expected_ns"]).sum(axis=1))
         before = ring["late_ns"][:, np.newaxis] + ring["start_ns"][:, np.newaxis] + np.cumsum(sound_ns, axis=1)
-        least = slow * self.model.cost_ns([block.smallest for block in self.model.blocks]) + ring["start_ns"]
+        least = np.array([block.cost_ns(block.smallest, self.model.frames) for block in self.model.blocks])
+        to_come = slow[:, np.newaxis] * (least.sum() - np.cumsum(least))
+        all_least = slow * (self.model.fixed_ns + least.sum()) + ring["start_ns"] + ring["late_ns"]
         deadline = self.model.deadline_ns
-        longer = _longer(deadline - before) - _longer(deadline - least - ring["late_ns"])[:, np.newaxis]
+        longer = _longer(deadline - before - to_come) - _longer(deadline - all_least)[:, np.newaxis]
         usual = (ring["missed"] == 0) & (sound_ns.max(axis=1) < deadline)
         return float(self.stall_share * np.maximum(longer, 0.0)[usual].sum())
 
