@@ -88,3 +88,19 @@ def test_a_cold_fall_in_a_period_that_is_lost_anyway_is_over_within_eight_period
 def test_never_more_is_replayed_than_there_is_to_replay():
     assert max(plan_for(FULL, FULL, ONLY_FULL, 1e9).replay) == MEMORY
     assert max(plan_for(LITE, FULL, ONLY_FULL, 1e9).replay) == MEMORY
+
+
+@pytest.mark.parametrize("spare_ns", [50, 100, 150, 220, 300, 400])
+def test_replay_is_charged_for_every_call_that_it_takes(spare_ns):
+    """Full is heard, lite catches up: 0.2 ns a frame, but 20 ns for each call of at most 64 frames."""
+    block = BlockModel("amp", (20.0, 0.0), (0.2, 8.0), (0.0, 40.0), (MEMORY, MEMORY), (0, 1))
+    chain = ChainModel((block,), FRAMES, 1000.0)
+    ready = ((False, True),)
+    plan = spend_spare_time(chain, (1,), (1,), ready, 512 + spare_ns, 512 + spare_ns, ("",))
+    if plan.warm == (NOT_WARM,):
+        assert spare_ns < 2 * 20 + 0.2 * (FRAMES + FRAMES // 8)
+        return
+    heard = FRAMES + plan.replay[0]
+    assert -(-heard // FRAMES) * 20 + 0.2 * heard <= spare_ns
+    more = heard + FRAMES
+    assert -(-more // FRAMES) * 20 + 0.2 * more > spare_ns - 20

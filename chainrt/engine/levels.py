@@ -122,7 +122,7 @@ def skip_what_is_too_old(engine, block, level, frames):
 @compiled
 def present_ns(level, frames):
     """What it costs to play the present period, with what the level has not heard before it. By the table."""
-    calls = 1 if level.behind <= frames else 2
+    calls = max(1, (level.behind + frames - 1) // frames)
     return calls * level.call_ns + level.behind * level.frame_ns
 
 
@@ -319,7 +319,8 @@ def run_muted(engine, block, level, frames):
     skip_what_is_too_old(engine, block, level, frames)
     level.running = 1
     if engine.reflex == 1 and level.frame_ns > 0.0:
-        allowed = min(allowed, int(max(0.0, engine.room_ns - 2 * level.call_ns) / level.frame_ns))
+        in_pieces_ns = level.frame_ns + level.call_ns / engine.most_frames
+        allowed = min(allowed, int(max(0.0, engine.room_ns - 2 * level.call_ns) / in_pieces_ns))
     if level.behind > allowed:
         return hear(engine, block, level, allowed)
     past = max(0, level.behind - frames)

@@ -99,7 +99,8 @@ def planned_ns(block, frames):
     levels = carray(pointer(block.levels), block.level_count, LEVEL)
     level = levels[block.audible]
     both = levels[block.target].call_ns + frames * levels[block.target].frame_ns if block.faded > 0 else 0.0
-    return both + level.call_ns + (level.behind + frames) * level.frame_ns
+    calls = 1 + (level.behind + frames - 1) // frames
+    return both + calls * level.call_ns + (level.behind + frames) * level.frame_ns
 
 
 @compiled

@@ -71,7 +71,7 @@ def _climbs(chain: ChainModel, levels: Levels, goal: Levels, way_ns: float) -> t
     moves = []
     for b, block in enumerate(chain.blocks):
         if goal[b] != levels[b]:
-            need_ns = block.cost_ns(goal[b], frames + least_replay(chain))
+            need_ns = block.replaying_ns(goal[b], frames, least_replay(chain))
             more_ns = block.cost_ns(goal[b], frames) - block.cost_ns(levels[b], frames)
             moves.append((more_ns >= 0, need_ns if more_ns < 0 else more_ns - need_ns, b, need_ns))
     stops = []

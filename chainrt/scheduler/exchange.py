@@ -63,7 +63,7 @@ def _climbs(chain: ChainModel, levels: Sequence[int], ready: Ready) -> Moves:
         for level in block.allowed:
             if level > now:
                 more_ns = block.cost_ns(level, chain.frames) - block.cost_ns(now, chain.frames)
-                way_ns = block.cost_ns(level, chain.frames + (0 if ready[b][level] else least_replay(chain)))
+                way_ns = block.replaying_ns(level, chain.frames, 0 if ready[b][level] else least_replay(chain))
                 moves.append((b, level, block.utility[level] - block.utility[now], more_ns, way_ns))
     return _columns(moves)
 

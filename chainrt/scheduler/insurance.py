@@ -46,7 +46,7 @@ def running_ns(chain: ChainModel, target: Sequence[int], audible: Sequence[int],
     total = chain.cost_ns(heard)
     for block, wanted, now, before in zip(chain.blocks, target, heard, audible, strict=True):
         if wanted != now:
-            total += block.cost_ns(wanted, chain.frames + least_replay(chain))
+            total += block.replaying_ns(wanted, chain.frames, least_replay(chain))
         elif now != before:  # both run until the crossfade is done
             total += block.cost_ns(before, chain.frames)
     return total
@@ -71,9 +71,9 @@ def spend_spare_time(
 
     def top_up(b: int, level: int, limit_ns: float) -> None:
         nonlocal spent_ns
-        more = _affordable_replay(chain, blocks[b], level, limit_ns - spent_ns, replay[b])
+        more, price_ns = _affordable_replay(chain, blocks[b], level, limit_ns - spent_ns, replay[b])
         replay[b] += more
-        spent_ns += more * blocks[b].frame_ns[level]
+        spent_ns += price_ns
 
     coming = [b for b in range(len(blocks)) if target[b] != heard[b]]
     falling = sorted((b for b in coming if target[b] < heard[b]), key=lambda b: -saved_ns(b, target[b], heard[b]))
@@ -111,7 +111,7 @@ def _insured(
         if target[b] == low or (coming and heard[b] != low and not ready[b][low]):
             continue  # nothing to insure; or one level of this block is catching up already
         extra = 0 if ready[b][low] else least_replay(chain)
-        price_ns = 0.0 if heard[b] == low else block.cost_ns(low, chain.frames + extra)
+        price_ns = 0.0 if heard[b] == low else block.replaying_ns(low, chain.frames, extra)
         saved_ns = block.cost_ns(target[b], chain.frames) - block.cost_ns(low, chain.frames)
         if saved_ns > 0:
             lost = block.utility[target[b]] - block.utility[low]
@@ -124,10 +124,20 @@ def _insured(
     return bought
 
 
-def _affordable_replay(chain: ChainModel, block: BlockModel, level: int, spare_ns: float, given: int) -> int:
-    """Frames a period, in whole steps, that the spare time pays for on top of those given already."""
+def _affordable_replay(
+    chain: ChainModel, block: BlockModel, level: int, spare_ns: float, given: int
+) -> tuple[int, float]:
+    """(frames a period, in whole steps, that the spare time pays for beyond those given already; what they cost)."""
+
+    def price_ns(more: int) -> float:
+        return block.replaying_ns(level, chain.frames, given + more) - block.replaying_ns(level, chain.frames, given)
+
     wanted = max(0, block.memory[level] - given)
-    if spare_ns <= 0 or not block.frame_ns[level]:
-        return 0 if spare_ns <= 0 else wanted
+    if spare_ns <= 0 or price_ns(wanted) <= spare_ns:
+        more = 0 if spare_ns <= 0 else wanted
+        return more, price_ns(more)
     step = max(1, round(REPLAY_STEP * chain.frames))
-    return min(wanted, int(spare_ns / block.frame_ns[level] / step) * step)
+    more = int(spare_ns / price_ns(chain.frames) * chain.frames / step) * step
+    while more > 0 and price_ns(more) > spare_ns:  # where one more call begins
+        more -= step
+    return more, price_ns(more)

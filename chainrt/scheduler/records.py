@@ -12,6 +12,7 @@ Rules kept here:
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import ceil
 
 import numpy as np
 
@@ -47,6 +48,11 @@ class BlockModel:
 
     def cost_ns(self, level: int, frames: int) -> float:
         return self.call_ns[level] + frames * self.frame_ns[level]
+
+    def replaying_ns(self, level: int, frames: int, replay: int) -> float:
+        """What a period of `frames` costs in which the level hears `replay` frames more, in calls of a period each."""
+        heard = frames + replay
+        return ceil(heard / frames) * self.call_ns[level] + heard * self.frame_ns[level]
 
     def bypassed(self, level: int) -> "BlockModel":
         """The same block while it is bypassed: it rests at `level`, costs nothing, and there is nothing to choose."""
