@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from blockplay import RATE_HZ, play
-from tones import db, delays_ms, impulse, one_pole_response, phasor, sine, swing_hz
+from naive import reverb
+from tones import db, delays_ms, impulse, one_pole, one_pole_response, phasor, sine, swing_hz
 
 import chainrt.blocks  # noqa: F401 - fills BLOCKS
 from chainrt.block import BLOCKS, Settings
 from chainrt.calibrate import error_to_signal_db
+from chainrt.dsp import CHUNK
 from chainrt.riff import riff
 
 
@@ -98,6 +100,21 @@ def fall_s(x, hz):
     level = 10 * np.log10(left / left[0])
     start, stop = np.argmax(level < -5), np.argmax(level < -35)
     return 60 * (stop - start) / RATE_HZ / (level[start] - level[stop])
+
+
+@pytest.mark.parametrize(("level", "sizes"), [(0, (64,)), (1, (100, 7)), (2, (64,))])
+def test_reverb_is_its_slow_twin(level, sizes):
+    knobs = {"decay": 1500, "predelay": 0, "damping": 40, "lowcut": 200, "swing": 100, "mix": 100}
+    p, levels = BLOCKS["reverb"].build(Settings(knobs, {}, RATE_HZ))
+    x, waited, lines = np.zeros((2, 9000)), RATE_HZ, (4, 8, 16)[level]
+    x[:, :2000] = np.random.default_rng(12).uniform(-0.5, 0.5, (2, 2000)).astype(np.float32)
+    heard = play(BLOCKS["reverb"], p, levels[level].new_state(), np.pad(x, ((0, 0), (waited, 0))), sizes)[:, waited:]
+    lengths = p["length"][1][:: 16 // lines]
+    gains = 10 ** (-3 * lengths[:, None] / RATE_HZ / (1.5 * np.array([1, 1 - 0.95 * 0.4])))
+    thinner = np.stack([side - one_pole(200, side) for side in x])
+    expected = reverb(thinner, waited, lengths, p["blur"], gains, 0.2e-3 * RATE_HZ, RATE_HZ, CHUNK)
+    assert np.abs(expected).max() > 0.1
+    assert np.abs(heard - expected).max() < 2e-5
 
 
 @pytest.mark.parametrize("level", range(3))
