@@ -278,6 +278,41 @@ def _blurred(x, lates):
     return x
 
 
+def springs(x, waited, taps, thinned, travels, early, kept, bend, swing, steps):
+    """What two springs make of the frames x, after so many frames of silence, sample by sample and stage by stage.
+
+    A sample is made of `thinned` frames. travels: samples by which the bass is late in each spring. early: length of
+    the all-pass that echoes, kept: gain each time round, steps: cycles of the swing in a sample, for each spring.
+    """
+    samples, first = np.convolve(x, taps)[: len(x) : thinned], waited // thinned
+    heard, stages = np.zeros(len(samples)), 100
+    for number in range(2):
+        chain, echo, gain = np.zeros(stages), np.zeros(early[number] + len(samples)), kept[number]
+        silence = int(travels[number]) + 10
+        made = np.zeros(silence + len(samples))
+        for t, sample in enumerate(samples):
+            late = travels[number] - stages * (1 - bend) / (1 + bend)
+            late += swing * (1 + np.sin(2 * np.pi * steps[number] * (first + t + 1)))
+            echo[early[number] + t] = _cubic(made, silence + t - late + early[number]) - 0.2 * echo[t]
+            passing = sample - gain * (0.2 * echo[early[number] + t] + echo[t])
+            for stage in range(stages):
+                coming, passing = passing, bend * passing + chain[stage]
+                chain[stage] = coming - bend * passing
+            made[silence + t] = passing
+            heard[t] += (1, -1)[number] * np.sqrt(1 - gain**2) * _cubic(made, silence + t - late + 24)
+    spread = np.zeros(len(x))
+    spread[::thinned] = thinned * heard
+    return np.convolve(spread, taps)[: len(x)]
+
+
+def _cubic(row, place):
+    """What stands at a place between four frames: Lagrange's polynomial."""
+    first = int(np.floor(place)) - 1
+    d = place - first
+    parts = [np.prod([(d - j) / (i - j) for j in range(4) if j != i]) for i in range(4)]
+    return np.dot(parts, row[first : first + 4])
+
+
 def linear(network, x):
     """What `network` (chainrt.nam.linear.Linear) makes of the mono signal `x`, after an endless silence."""
     return np.convolve(np.asarray(x, np.float64), network.response.astype(np.float64))[: len(x)] + network.bias
