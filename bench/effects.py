@@ -75,7 +75,8 @@ def rivals() -> dict:
     }
 
 
-KINDS = sorted(set(BLOCKS) - {"nam", "looper"})
+KINDS = sorted(set(BLOCKS) - {"nam"})
+UNLIKE_AT_FIRST = {"looper": {"mode": 1}}  # it records; off, it does nothing
 NOTHING = ("(nothing)", 0)
 
 
@@ -182,7 +183,8 @@ def main() -> None:
     frames = int(SECONDS * RATE_HZ) // FRAMES * FRAMES
     guitar = aligned_zeros((2, frames), np.float32)
     guitar[:] = riff(RATE_HZ)[:frames]
-    blocks = {kind: alone(kind, others.get(kind, ({},))[0]) for kind in asked.only}
+    knobs = UNLIKE_AT_FIRST | {kind: values for kind, (values, _) in others.items()}
+    blocks = {kind: alone(kind, knobs.get(kind, {})) for kind in asked.only}
     compile_blocks(list(blocks.values()))
     rows = [(kind, level) for kind, block in blocks.items() for level in range(len(block.levels))]
     mine = {row: ours(blocks[row[0]], row[1], guitar) for row in rows}
@@ -219,7 +221,7 @@ def page(rows, blocks, times, rounds) -> str:
         "column is their time over ours in the same round, median and middle half: above 1, ours is quicker.",
         "Like with like: pedalboard does not oversample: its Distortion does what our 1x does; 2x and 4x do twice and",
         "four times as much. Its Reverb has 8 combs and 4 all-passes a side; ours has 4, 8 or 16 lines that swing and",
-        "feed each other, behind 4 all-passes a side.",
+        "feed each other, behind 4 all-passes a side. The looper records. Networks are a chapter of their own.",
         "",
         "| effect | channels | chainrt | pedalboard | theirs / ours |",
         "|---|---:|---:|---:|---:|",
