@@ -54,7 +54,7 @@ EARLY, EARLY_PART = 0.2, 0.2  # coefficient of the all-pass that echoes, and its
 EARLY_RING = 256  # a power of two above EARLY_PART of the longest spring
 TAPE = 1024  # a power of two above the longest spring
 SWING_MS, SWING_HZ = 0.1, (0.37, 0.53)  # how far and how often the springs' lengths swing
-TAPS = 24  # samples that shape a frame, and frames / MOST_THINNED that shape a sample
+TAPS = 24  # samples over which the low-pass between frames and samples reaches, and by which both ways together lag
 MOST_THINNED = 20  # frames that make a sample, at 192 kHz
 PAST = TAPS * MOST_THINNED
 RUN = 1024  # frames for which the present moves along its memory, before it is put back to its beginning
@@ -63,7 +63,6 @@ STEEPNESS = 6.0  # of the Kaiser window: 60 dB
 CORNER = 0.86  # of the low-pass, in parts of the transition
 GLIDE_MS = 20.0  # turned knobs
 BEND_MS = 60.0  # turned drip: it bends the pitch on its way
-LOUDNESS = 1.0  # at a mix of 100 %, so that a guitar comes out about as loud as it went in
 
 
 @njit(error_model="numpy", fastmath={"contract", "reassoc"})  # so that the sum becomes vectors
@@ -104,7 +103,7 @@ def put_back(s):
 
 @called
 def shake(p, s, entry):
-    """One sample into both springs. Returns what comes out of them, together."""
+    """One sample into both springs. Returns what comes out of them, together: about as loud, whatever the decay."""
     if s.at == 0:
         put_back(s)
     s.at -= 1
@@ -123,7 +122,7 @@ def shake(p, s, entry):
     for spring in range(SPRINGS):
         s.tape[spring, s.head] = wave[spring * WIDTH + STAGES - 1]
     s.head = (s.head + 1) & (TAPE - 1)
-    return LOUDNESS * heard
+    return heard
 
 
 @called
