@@ -6,11 +6,12 @@ each time round, so all lines fade together and the reverb time is what the knob
 frames apart, lets the treble fade faster, most of all at a quarter of the sample rate. The lines' lengths swing a
 little, each at a pace of its own: no ringing tones. A level has 4, 8 or 16 lines: the fewer, the more single echoes.
 
-All lines are longer than CHUNK frames. So they are computed a chunk at a time, in plain loops over contiguous memory;
-a ring repeats its first frames behind its end, so that any chunk of it lies in one piece. A ring is hardly longer than
-its line, and a whole number of chunks: what was written is still in the processor's cache when it comes round. Chunks
-are counted from the first frame, as filters and lengths change once in each; a period that lies across the border of
-two costs 1.5 times as much. So a level remembers a whole number of chunks: after that silence both begin together.
+All lines are longer than a chunk of 64 frames. So they are computed a chunk at a time, in plain loops over contiguous
+memory; a ring repeats its first frames behind its end, so that any chunk of it lies in one piece. A ring is hardly
+longer than its line, and a whole number of chunks: what was written is still in the processor's cache when it comes
+round. Chunks are counted from the first frame, as filters and lengths change once in each; a period that lies across
+the border of two costs 1.5 times as much. So a level remembers a whole number of chunks: after that silence both begin
+together.
 
 Sources: Jot and Chaigne, "Digital delay networks for designing artificial reverberators", 90th AES Convention, 1991;
 Dattorro, "Effect design, part 1: reverberator and other filters", Journal of the AES 45(9), 1997 (the blurring

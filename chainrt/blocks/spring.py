@@ -5,9 +5,9 @@ which hardly anything is heard. A chain of all-passes does that: at the transiti
 its samples, in the bass by the inverse. What came out goes round again through the same chain, so each echo is more of
 a chirp than the one before: the drip. All is lossless but one factor, so the spring falls by 60 dB in its decay time.
 
-The all-passes run at twice the transition frequency, to which the guitar is thinned out; there they are of first order
-and few. All of them move on at once: each takes what the one before it made a sample ago. That adds a delay of one
-sample each, by which the spring's own delay is shorter.
+The all-passes run at twice the transition frequency, to which the guitar is thinned out: there they are of first order,
+and only every fifth frame, at 48 kHz, makes a sample. All of them move on at once: each takes what the one before it
+made a sample ago. That adds a delay of one sample each, by which the spring's own delay is shorter.
 
 It departs from the model in the first source: the small echo before each chirp comes from one more all-pass, so that
 the decay stays what the knob says; a slow swing of the springs' lengths stands for the noise that moves them; and the
