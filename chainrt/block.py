@@ -198,8 +198,18 @@ class Block:
     @property
     def summary(self) -> str:
         """The first line of the file in which the block stands."""
-        doc = inspect.getmodule(self.kernel).__doc__ or self.kernel.__doc__ or ""
-        return doc.strip().splitlines()[0]
+        return self._paragraphs[0]
+
+    @property
+    def page(self) -> list[str]:
+        """What the file says behind that: how the block works, what was measured of it, its sources. Paragraphs."""
+        return self._paragraphs[1:]
+
+    @property
+    def _paragraphs(self) -> list[str]:
+        """Each is one line; a formula, which is indented, stays as it stands."""
+        doc = inspect.cleandoc(inspect.getmodule(self.kernel).__doc__ or self.kernel.__doc__ or "")
+        return [text if text.startswith(" ") else " ".join(text.split()) for text in doc.split("\n\n")]
 
     def prepare(self, function: Callable) -> Callable:
         """Decorator for `prepare(p, settings)`, which runs once before the block plays.

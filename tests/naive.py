@@ -234,6 +234,85 @@ def oversampled(x, doublings, taps, curve, points=2000):
     return bent
 
 
+def reverb(x, waited, lengths, blurs, gains, swing, rate, chunk):
+    """A network of delay lines, frame by frame: what is heard of x, (2, frames), left and right, when only it is heard.
+
+    waited: frames of silence before. lengths: (lines,) and blurs: (2, all-passes), in frames. gains: (lines, 2), of a
+    line in the bass and at a quarter of the rate, each time round. swing: frames by which a line's length swings to
+    either side; at the borders of chunks it is known, and between them it is on its straight way.
+    """
+    lines, number = len(lengths), np.arange(len(lengths))
+    entry = np.stack([_blurred(side, lates) for side, lates in zip(x, blurs, strict=True)])
+    mixed = np.array([[(-1.0) ** (a & b).bit_count() for a in range(lines)] for b in range(lines)]) / np.sqrt(lines)
+    low, high = gains.T
+    feed = 3.0 * np.sqrt(1 - np.mean(low**2)) * np.sqrt(2 / lines)
+    ways = np.where(number // 2 % 2, -1.0, 1.0) * (number % 2 == np.arange(2)[:, None]) * np.sqrt(2 / lines)
+    swung, glide = np.zeros(((waited + x.shape[1]) // chunk + 2, lines)), 1 - np.exp(-1000 * chunk / (25 * rate))
+    for k in range(len(swung) - 1):
+        wave = 1 + np.sin(2 * np.pi * (k + 1) * chunk / rate * (0.31 + 0.82 * number / 16))
+        swung[k + 1] = swung[k] + glide * (swing * wave - swung[k])
+    silence = max(lengths) + round(2 * swing) + 4
+    line, heard = np.zeros((lines, silence + x.shape[1])), np.zeros(x.shape)
+    for t in range(x.shape[1]):
+        k, part = divmod(waited + t, chunk)
+        places = silence + t - lengths - (swung[k] + (swung[k + 1] - swung[k]) * part / chunk)
+        past = 0.5 * (low + high) * _between(line, places) + 0.5 * (low - high) * _between(line, places - 2)
+        line[:, silence + t] = mixed @ past + feed * entry[number % 2, t]
+        heard[:, t] = ways @ line[:, silence + t]
+    return heard
+
+
+def _between(rows, places):
+    """What stands in each row at its place, on the straight line between two frames."""
+    first, row = np.floor(places).astype(int), np.arange(len(rows))
+    return rows[row, first] + (places - first) * (rows[row, first + 1] - rows[row, first])
+
+
+def _blurred(x, lates):
+    """x through all-passes y[t] = g u[t] + u[t - late], u[t] = x[t] - g u[t - late], one after another."""
+    for number, late in enumerate(lates):
+        g, u = 0.75 if number < 2 else 0.625, np.zeros(late + len(x))
+        for t, sample in enumerate(x):
+            u[late + t] = sample - g * u[t]
+        x = g * u[late:] + u[: len(x)]
+    return x
+
+
+def springs(x, waited, taps, thinned, travels, early, kept, bend, swing, steps):
+    """What two springs make of the frames x, after so many frames of silence, sample by sample and stage by stage.
+
+    A sample is made of `thinned` frames. travels: samples by which the bass is late in each spring. early: length of
+    the all-pass that echoes, kept: gain each time round, steps: cycles of the swing in a sample, for each spring.
+    """
+    samples, first = np.convolve(x, taps)[: len(x) : thinned], waited // thinned
+    heard, stages = np.zeros(len(samples)), 100
+    for number in range(2):
+        chain, echo, gain = np.zeros(stages), np.zeros(early[number] + len(samples)), kept[number]
+        silence = int(travels[number]) + 10
+        made = np.zeros(silence + len(samples))
+        for t, sample in enumerate(samples):
+            late = travels[number] - stages * (1 - bend) / (1 + bend)
+            late += swing * (1 + np.sin(2 * np.pi * steps[number] * (first + t + 1)))
+            echo[early[number] + t] = _cubic(made, silence + t - late + early[number]) - 0.2 * echo[t]
+            passing = sample - gain * (0.2 * echo[early[number] + t] + echo[t])
+            for stage in range(stages):
+                coming, passing = passing, bend * passing + chain[stage]
+                chain[stage] = coming - bend * passing
+            made[silence + t] = passing
+            heard[t] += (1, -1)[number] * np.sqrt(1 - gain**2) * _cubic(made, silence + t - late + 24)
+    spread = np.zeros(len(x))
+    spread[::thinned] = thinned * heard
+    return np.convolve(spread, taps)[: len(x)]
+
+
+def _cubic(row, place):
+    """What stands at a place between four frames: Lagrange's polynomial."""
+    first = int(np.floor(place)) - 1
+    d = place - first
+    parts = [np.prod([(d - j) / (i - j) for j in range(4) if j != i]) for i in range(4)]
+    return np.dot(parts, row[first : first + 4])
+
+
 def linear(network, x):
     """What `network` (chainrt.nam.linear.Linear) makes of the mono signal `x`, after an endless silence."""
     return np.convolve(np.asarray(x, np.float64), network.response.astype(np.float64))[: len(x)] + network.bias

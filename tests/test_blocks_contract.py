@@ -271,6 +271,7 @@ def test_the_machine_code_calls_nothing_but_arithmetic(played, settings):
 def test_the_declaration_tells_a_musician_what_the_block_does(played, settings):
     assert played.summary.endswith(".")
     assert len(played.summary) < 120
+    assert any(paragraph.startswith(("Source: ", "Sources: ")) for paragraph in played.page)
     for told in (*played.params, *played.readings):
         assert told.help
         assert told.name.isidentifier()

@@ -1,13 +1,15 @@
-"""What makes space and second voices: delay, reverb, rotary, stereo, octaver and pitch, each against its definition."""
+"""What makes space and second voices, from delay and reverb to octaver and looper, each against its definition."""
 
 import numpy as np
 import pytest
-from blockplay import RATE_HZ, play
-from tones import db, delays_ms, impulse, one_pole_response, phasor, sine, swing_hz
+from blockplay import RATE_HZ, play, play_with
+from naive import reverb, springs
+from tones import db, delays_ms, impulse, one_pole, one_pole_response, phasor, sine, swing_hz
 
 import chainrt.blocks  # noqa: F401 - fills BLOCKS
 from chainrt.block import BLOCKS, Settings
 from chainrt.calibrate import error_to_signal_db
+from chainrt.dsp import CHUNK
 from chainrt.riff import riff
 
 
@@ -100,6 +102,21 @@ def fall_s(x, hz):
     return 60 * (stop - start) / RATE_HZ / (level[start] - level[stop])
 
 
+@pytest.mark.parametrize(("level", "sizes"), [(0, (64,)), (1, (100, 7)), (2, (64,))])
+def test_reverb_is_its_slow_twin(level, sizes):
+    knobs = {"decay": 1500, "predelay": 0, "damping": 40, "lowcut": 200, "swing": 100, "mix": 100}
+    p, levels = BLOCKS["reverb"].build(Settings(knobs, {}, RATE_HZ))
+    x, waited, lines = np.zeros((2, 9000)), RATE_HZ, (4, 8, 16)[level]
+    x[:, :2000] = np.random.default_rng(12).uniform(-0.5, 0.5, (2, 2000)).astype(np.float32)
+    heard = play(BLOCKS["reverb"], p, levels[level].new_state(), np.pad(x, ((0, 0), (waited, 0))), sizes)[:, waited:]
+    lengths = p["length"][1][:: 16 // lines]
+    gains = 10 ** (-3 * lengths[:, None] / RATE_HZ / (1.5 * np.array([1, 1 - 0.95 * 0.4])))
+    thinner = np.stack([side - one_pole(200, side) for side in x])
+    expected = reverb(thinner, waited, lengths, p["blur"], gains, 0.2e-3 * RATE_HZ, RATE_HZ, CHUNK)
+    assert np.abs(expected).max() > 0.1
+    assert np.abs(heard - expected).max() < 2e-5
+
+
 @pytest.mark.parametrize("level", range(3))
 @pytest.mark.parametrize(("space", "decay_s"), [("room", 0.5), ("room", 1.2), ("hall", 2), ("hall", 5), ("plate", 1.5)])
 def test_reverb_falls_by_60_db_within_its_decay_time(level, space, decay_s):
@@ -151,6 +168,69 @@ def test_fewer_lines_are_cheaper_and_further_from_the_sound_of_all():
     assert errors[2] == -200
     assert -25 < errors[0] < -5  # mostly the guitar itself
     assert -25 < errors[1] < -5
+
+
+# -- spring ---------------------------------------------------------------------------------------------------------
+
+
+def test_spring_is_its_slow_twin():
+    p, levels = BLOCKS["spring"].build(Settings({"decay": 1500, "drip": 60, "lowcut": 100, "mix": 100}, {}, RATE_HZ))
+    x, waited = np.zeros(10_000), 2 * RATE_HZ
+    x[:2000] = np.random.default_rng(13).uniform(-0.5, 0.5, 2000).astype(np.float32)
+    heard = play(BLOCKS["spring"], p, levels[0].new_state(), np.pad(x, (waited, 0)), (100, 7, 64))[waited:]
+    thinned, kept = int(p["thinned"]), 10 ** (-3 * p["travel"] * p["thinned"] / RATE_HZ / 1.5)
+    data = p["taps"][: 24 * thinned], thinned, p["travel"], p["early"], kept, 0.5 * 0.6, p["swing"], p["step"]
+    expected = one_pole(4000, springs(x - one_pole(100, x), waited, *data))
+    assert np.abs(expected).max() > 0.1
+    assert np.abs(heard - expected).max() < 2e-5
+
+
+def first_arrival_s(heard, hz):
+    """When a band around hz is loudest for the first time."""
+    spectrum, bins = np.fft.fft(heard), np.fft.fftfreq(len(heard), 1 / RATE_HZ)
+    loud = np.abs(np.fft.ifft(spectrum * np.exp(-0.5 * ((bins - hz) / 150) ** 2)))
+    peaks = (loud[1:-1] >= loud[:-2]) & (loud[1:-1] > loud[2:]) & (loud[1:-1] > 0.4 * loud.max())
+    return (np.argmax(peaks) + 1) / RATE_HZ
+
+
+@pytest.mark.parametrize("drip", [50, 100])
+@pytest.mark.parametrize("hz", [1000, 2000, 3000, 3600])  # at 100 %: 0.4, 1.7, 5.5 and 10.9 ms behind the bass
+def test_what_goes_into_a_spring_comes_out_as_the_chirp_of_the_paper(hz, drip):
+    a, turn = 0.5 * drip / 100, np.pi * hz / 4800  # at the transition, 4800 Hz, a sample is half a turn
+    late_s = 100 / 9600 * ((1 - a * a) / (1 + 2 * a * np.cos(turn) + a * a) - (1 - a) / (1 + a))
+    heard = heard_of("spring", impulse(9600), drip=drip, mix=100, tone=8000, lowcut=20)
+    assert first_arrival_s(heard, hz) == pytest.approx(0.0331 + late_s, abs=0.0007)
+
+
+@pytest.mark.parametrize("rate", [8000, 14_400, 22_050, 44_100, 96_000, 192_000])
+def test_springs_are_as_long_at_every_rate(rate):
+    heard = play_with("spring", impulse(rate // 20), rate=rate, settle_s=1, drip=0, mix=100, tone=8000)
+    late_s = [
+        np.argmax(np.abs(heard[: rate * 37 // 1000])) / rate,
+        np.argmax(np.abs(heard)[rate * 37 // 1000 :]) / rate,
+    ]
+    assert late_s == pytest.approx([0.0331, 0.0041], abs=0.0003)
+
+
+@pytest.mark.parametrize(("decay_s", "drip"), [(0.5, 80), (2, 0), (2, 100), (6, 80)])
+def test_springs_fall_by_60_db_within_their_decay_time_and_the_treble_sooner(decay_s, drip):
+    x = impulse(round((decay_s + 0.5) * RATE_HZ))
+    heard = heard_of("spring", x, decay=1000 * decay_s, drip=drip, mix=100, lowcut=20)
+    assert fall_s(heard, 500) == pytest.approx(decay_s, rel=0.06)
+    assert decay_s < 1 or fall_s(heard, 3000) < 0.8 * fall_s(heard, 500)
+
+
+def test_springs_are_about_as_loud_as_the_guitar_and_pass_nothing_above_their_transition():
+    guitar = riff(RATE_HZ)[: 4 * RATE_HZ]
+    for decay in (500, 4000):
+        assert -5 < db(np.std(heard_of("spring", guitar, decay=decay, mix=100)) / np.std(guitar)) < 3
+    spectrum = np.abs(np.fft.rfft(heard_of("spring", impulse(RATE_HZ), mix=100, tone=8000)))
+    assert db(spectrum[5600:].max() / spectrum[:4000].max()) < -55
+
+
+def test_spring_without_mix_passes_the_guitar_bit_for_bit():
+    x = np.random.default_rng(3).uniform(-1, 1, RATE_HZ).astype(np.float32)
+    assert np.array_equal(heard_of("spring", x, mix=0), x)
 
 
 # -- rotary ---------------------------------------------------------------------------------------------------------

@@ -375,6 +375,13 @@ def test_a_block_in_full_tells_what_becomes_of_its_tail(kind, told, capsys):
     assert told in chainrt(capsys, "blocks", kind).out
 
 
+def test_a_block_in_full_tells_how_it_works_what_was_measured_of_it_and_its_sources(capsys):
+    told = " ".join(chainrt(capsys, "blocks", "drive").out.split())
+    assert all(" ".join(paragraph.split()) in told for paragraph in BLOCKS["drive"].page)
+    assert "-33 dB of the whole at 1,249 Hz" in told
+    assert "Sources: Parker, Zavalishin and Le Bivic" in told
+
+
 @pytest.mark.parametrize("kind", sorted(BLOCKS))
 def test_a_block_in_full_has_a_line_for_each_knob_with_range_and_unit(kind, capsys):
     answer = chainrt(capsys, "blocks", kind)

@@ -5,6 +5,11 @@ What a network computes stands in chainrt/nam; here it gets a gain before and af
 
 Each level has two fixed gains of its own beside the knobs: by the file's metadata (`calibrate`, `normalize`), and to
 match the largest level where the levels are several files (`match`).
+
+A network is played as it was trained, neither oversampled nor averaged: either would make another one of it. So its
+aliases are those of the capture. Of a full sine of 1,249 Hz at 48 kHz, all energy beside the harmonics is -55 dB of the
+whole with `linen.nam` of the presets, a clean amp, -45 dB with `glass.nam` and -30 dB with `brick.nam`, which has the
+most gain.
 """
 
 from collections.abc import Sequence

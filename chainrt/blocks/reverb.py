@@ -6,9 +6,12 @@ each time round, so all lines fade together and the reverb time is what the knob
 frames apart, lets the treble fade faster, most of all at a quarter of the sample rate. The lines' lengths swing a
 little, each at a pace of its own: no ringing tones. A level has 4, 8 or 16 lines: the fewer, the more single echoes.
 
-All lines are longer than 32 frames. So they are computed 32 frames at a time, in plain loops over contiguous memory;
-a ring repeats its first frames behind its end, so that any 32 of its frames lie in one piece. A ring is hardly longer
-than its line, and a multiple of 32 frames: what was written is still in the processor's cache when it comes round.
+All lines are longer than a chunk of 64 frames. So they are computed a chunk at a time, in plain loops over contiguous
+memory; a ring repeats its first frames behind its end, so that any chunk of it lies in one piece. A ring is hardly
+longer than its line, and a whole number of chunks: what was written is still in the processor's cache when it comes
+round. Chunks are counted from the first frame, as filters and lengths change once in each; a period that lies across
+the border of two costs 1.5 times as much. So a level remembers a whole number of chunks: after that silence both begin
+together.
 
 Sources: Jot and Chaigne, "Digital delay networks for designing artificial reverberators", 90th AES Convention, 1991;
 Dattorro, "Effect design, part 1: reverberator and other filters", Journal of the AES 45(9), 1997 (the blurring
@@ -22,12 +25,14 @@ import numpy as np
 from ..block import Level, Param, block, choice
 from ..compiled.native import aligned_zeros
 from ..dsp import (
+    CHUNK,
     GLIDE,
     GUARD,
     called,
     glide_from,
     gliding,
     guard,
+    inline,
     low_pass,
     make_finite,
     moved_on,
@@ -41,7 +46,6 @@ SPACES = {"room": (9.0, 37.0), "hall": (29.0, 79.0), "plate": (6.0, 27.0)}  # sh
 LINES = 16
 SIZES = (4, 8, 16)  # lines of each level
 BLURS_MS = ((4.771, 3.595, 12.735, 9.307), (4.607, 3.731, 12.411, 9.611))  # Dattorro's, and others for the right side
-CHUNK = 32  # frames computed at a time
 RING = 16384  # frames of a line, above 80 ms at 192 kHz
 BLUR_RING = 4096  # above 13 ms
 LONGEST_WAIT_MS = 200
@@ -53,58 +57,77 @@ GLIDE_MS = 25.0  # turned knobs
 LOUDNESS = 3.0  # of the reverb at a mix of 100 %, so that noise comes out about as loud as it went in
 
 
+@inline
+def before(at, delay, size):
+    """The place in a ring of that size where lies what was put there `delay` frames before the place `at`."""
+    return at - delay if at >= delay else at - delay + size
+
+
+@inline
+def after(at, frames, size):
+    """The place where the next frame is put, when `frames` were put at the place `at`."""
+    return at + frames if at + frames < size else 0
+
+
 @called
-def blur(p, s, side, stage, clock, frames):
+def blur(p, s, side, stage, frames):
     """One all-pass of one side on what enters, in place (Schroeder's)."""
-    size = p.blur_ring[side, stage]
-    ring, at = s.blurring[side, stage, : size + GUARD], clock % size
-    entry, gain = s.entry[side], np.float32(0.75 if stage < 2 else 0.625)
-    past, present = ring[(clock - p.blur[side, stage]) % size :], ring[at:]
+    size, at = p.blur_ring[side, stage], s.blur_at[side, stage]
+    ring, entry, gain = s.blurring[side, stage, : size + GUARD], s.entry[side], np.float32(0.75 if stage < 2 else 0.625)
+    past, present = ring[before(at, p.blur[side, stage], size) :], ring[at:]
     for i in range(frames):
         present[i] = entry[i] - gain * past[i]
     for i in range(frames):
         entry[i] = gain * present[i] + past[i]
     guard(ring, at, frames)
+    s.blur_at[side, stage] = after(at, frames, size)
 
 
 @called
-def wait(p, s, side, fade, clock, frames):
+def wait(p, s, side, fade, frames):
     """The pre-delay of one side on what enters, in place; on its way to another one it fades over, `fade` a frame."""
-    size, share = p.wait_ring, np.float32(s.waited)
-    ring, entry, at = s.waiting[side, : size + GUARD], s.entry[side], clock % size
+    size, at, share = p.wait_ring, s.wait_at, np.float32(s.waited)
+    ring, entry = s.waiting[side, : size + GUARD], s.entry[side]
     present = ring[at:]
     for i in range(frames):
         present[i] = entry[i]
     guard(ring, at, frames)
-    old, new = ring[(clock - int(s.wait)) % size :], ring[(clock - int(s.wait_next)) % size :]
+    old, new = ring[before(at, int(s.wait), size) :], ring[before(at, int(s.wait_next), size) :]
     for i in range(frames):
         entry[i] = old[i] + min(share + fade * np.float32(np.int32(i)), np.float32(1.0)) * (new[i] - old[i])
 
 
 @called
-def read_line(p, s, line, clock, frames):
-    """A chunk of what leaves a line: read between two frames, as it swings, and filtered by near + far z^-2."""
-    start, end = s.swing_now[line], s.swing_next[line]
-    sooner, slope = int(min(start, end)), np.float32((end - start) / CHUNK)
-    swing = np.float32(start - sooner) + slope * np.float32(clock % CHUNK)
-    place = line * (LINES // s.lines)
-    first = clock - p.length[s.space, place] - sooner - 4
-    past, sound = s.line[line, first % p.ring[s.space, place] :], s.sound[line]
-    near, far = np.float32(s.near[line]), np.float32(s.far[line])
-    for i in range(frames):
-        old = swing + slope * np.float32(np.int32(i))
-        new = np.float32(1.0) - old
-        sound[i] = near * (new * past[i + 4] + old * past[i + 3]) + far * (new * past[i + 2] + old * past[i + 1])
+def read_line(p, s, line, place, frames):
+    """A chunk of what leaves a line: read between two frames, as it swings, and filtered by near + far z^-2.
+
+    Where the length swings across a whole number of frames, the reading goes on between the next two.
+    """
+    start, slope = s.swing_now[line], (s.swing_next[line] - s.swing_now[line]) / CHUNK
+    near, far, step = np.float32(s.near[line]), np.float32(s.far[line]), np.float32(slope)
+    done = 0
+    while done < frames:
+        longer = start + slope * (s.into + done)
+        whole = int(longer)
+        border = ((whole + 1 if slope > 0.0 else whole) - longer) / slope if slope != 0.0 else CHUNK
+        count = min(int(min(border, CHUNK)) + 1, frames - done)
+        first = before(s.at[line] + done, p.length[s.space, place] + whole + 4, p.ring[s.space, place])
+        past, sound, swing = s.line[line, first:], s.sound[line, done:], np.float32(longer - whole)
+        for i in range(count):
+            old = swing + step * np.float32(np.int32(i))
+            new = np.float32(1.0) - old
+            sound[i] = near * (new * past[i + 4] + old * past[i + 3]) + far * (new * past[i + 2] + old * past[i + 1])
+        done += count
 
 
 @called
-def write_line(p, s, line, feed, clock, frames):
+def write_line(p, s, line, place, feed, frames):
     """A chunk of what enters a line: what left all of them, mixed, and what is new.
 
     Every second line sounds on the left, the others on the right, by turns with either sign: added to s.heard.
     """
-    size = p.ring[s.space, line * (LINES // s.lines)]
-    ring, at = s.line[line, : size + GUARD], clock % size
+    size, at = p.ring[s.space, place], s.at[line]
+    ring = s.line[line, : size + GUARD]
     sound, entry, heard, present = s.sound[line], s.entry[line % 2], s.heard[line % 2], ring[at:]
     sign = np.float32(1 - line // 2 % 2 * 2)
     for i in range(frames):
@@ -112,6 +135,7 @@ def write_line(p, s, line, feed, clock, frames):
         present[i] = fed
         heard[i] += sign * fed
     guard(ring, at, frames)
+    s.at[line] = after(at, frames, size)
 
 
 @called
@@ -159,6 +183,8 @@ def next_chunk(p, s):
         s.hush -= 1
         if s.hush == 0:
             s.space = s.bound_for
+            for line in range(LINES):
+                s.at[line] = 0
     elif wanted != s.space and s.is_old == 0:
         s.space = wanted
     elif wanted != s.space:
@@ -205,11 +231,14 @@ def next_chunk(p, s):
     ],
     state=[
         ("lines", "i8"),  # how many are in use at this level
-        ("clock", "i8"),  # frames heard
+        ("into", "i8"),  # frames heard of this chunk
         ("space", "i8"),  # where one is,
         ("bound_for", "i8"),  # and where one is moving to
         ("hush", "i8"),  # in so many chunks
         ("is_old", "i8"),  # 1: some chunk was played
+        ("at", "i8", (LINES,)),  # where the next frame is put in each line,
+        ("blur_at", "i8", (2, 4)),  # each all-pass
+        ("wait_at", "i8"),  # and the pre-delay
         ("line", "f4", (LINES, RING + GUARD)),
         ("blurring", "f4", (2, 4, BLUR_RING + GUARD)),  # rings of the all-passes
         ("waiting", "f4", (2, WAIT_RING + GUARD)),  # rings of the pre-delay
@@ -244,17 +273,16 @@ def reverb(p, s, left, right, n):
     """Mix both sides with their reverb, in place."""
     make_finite(left, n)
     make_finite(right, n)
-    lines, scale = s.lines, math.sqrt(2.0 / s.lines)
+    lines, step, scale = s.lines, LINES // s.lines, math.sqrt(2.0 / s.lines)
     half = np.float32(0.5 * scale)
     bass_goal, width_goal, mix_goal = pole(p.lowcut, p.rate), p.width / 100.0, p.mix / 100.0
     bass_pole, bass_left, bass_right = glide_from(s.bass_pole, bass_goal), s.bass[0], s.bass[1]
     entry_left, entry_right, heard_left, heard_right = s.entry[0], s.entry[1], s.heard[0], s.heard[1]
     width, mix, glide, done = s.width, s.mix, p.glide, 0
     while done < n:
-        clock = s.clock
-        if clock % CHUNK == 0:
+        if s.into == 0:
             next_chunk(p, s)
-        frames = min(n - done, CHUNK - clock % CHUNK)
+        frames = min(n - done, CHUNK - s.into)
         bass_way = bass_goal - bass_pole
         for i in range(frames):
             now = bass_pole + bass_way * glide[i]
@@ -264,16 +292,16 @@ def reverb(p, s, left, right, n):
             heard_left[i], heard_right[i] = 0.0, 0.0
         fade = np.float32(0.0 if s.wait_next == s.wait else 1000.0 / (GLIDE_MS * p.rate))
         for side in range(2):
-            wait(p, s, side, fade, clock, frames)
+            wait(p, s, side, fade, frames)
             for stage in range(4):
-                blur(p, s, side, stage, clock, frames)
-        s.waited = min(s.waited + fade * frames, 1.0)
+                blur(p, s, side, stage, frames)
+        s.waited, s.wait_at = min(s.waited + fade * frames, 1.0), after(s.wait_at, frames, p.wait_ring)
         for line in range(lines):
-            read_line(p, s, line, clock, frames)
+            read_line(p, s, line, line * step, frames)
         mix_lines(s.sound, lines, frames)
         feed = np.float32(s.feed * scale)
         for line in range(lines):
-            write_line(p, s, line, feed, clock, frames)
+            write_line(p, s, line, line * step, feed, frames)
         for i in range(frames):
             wet, apart = on_its_way(mix, mix_goal, glide[i]), half * on_its_way(width, width_goal, glide[i])
             middle, side_way = half * (heard_left[i] + heard_right[i]), apart * (heard_left[i] - heard_right[i])
@@ -283,7 +311,7 @@ def reverb(p, s, left, right, n):
         width, mix = moved_on(width, width_goal, part), moved_on(mix, mix_goal, part)
         bass_pole = moved_on(bass_pole, bass_goal, part)
         done += frames
-        s.clock += frames
+        s.into = (s.into + frames) % CHUNK
     s.width, s.mix, s.bass_pole, s.bass[0], s.bass[1] = width, mix, bass_pole, bass_left, bass_right
 
 
@@ -297,7 +325,7 @@ def prepare(p, settings):
     p["ring"] = _ring(p["length"] + MOST_SWING_MS * settings.rate / 1000)
     p["blur_ring"], p["wait_ring"] = _ring(p["blur"]), _ring(LONGEST_WAIT_MS * settings.rate / 1000)
     p["glide"] = gliding(GLIDE_MS, settings.rate)
-    memory = round((p["predelay"] + p["decay"]) / 1000 * settings.rate)
+    memory = CHUNK * math.ceil((p["predelay"] + p["decay"]) / 1000 * settings.rate / CHUNK)  # so periods stay whole
     return tuple(_level(lines, memory) for lines in SIZES)
 
 

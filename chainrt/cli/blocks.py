@@ -54,6 +54,7 @@ def _facts(declared: Block, block: ChainBlock | None) -> dict:
     return {
         "kind": declared.kind,
         "summary": declared.summary,
+        "page": declared.page,
         "params": [_param(param) for param in declared.params],
         "options": [_option(option) for option in declared.options],
         "files": [{"name": file.name, "help": file.help} for file in declared.files],
@@ -132,6 +133,8 @@ def _print_in_full(block: Block, told: dict) -> None:
     out.print(f"\ntails: {_tails(told)}, when it is switched off")
     if block.slimmable:
         out.print("slim: auto, full, lite, a level's name or index, or {min:, max:};  priority: 0.1 to 100")
+    for paragraph in block.page:
+        out.print(f"\n{paragraph}", style="dim")
 
 
 def _tails(told: dict) -> str:
