@@ -27,6 +27,7 @@ from .rest import call_kernel, call_or_rest, count_still
 
 FADE_FRAMES = 512  # length of the crossfade between two levels: 10.7 ms at 48 kHz
 BEND_FRAMES = 192  # in which the bend of a sudden change is let go: 4 ms at 48 kHz
+MOST_CALLS = 1 << 20  # in one period: more than anybody's memory needs
 MOST_DEBT = 4  # periods that a warm level may lag and still count as warm: it is replayed before it plays
 
 
@@ -311,6 +312,20 @@ def run_block(engine, block, frames):
 
 
 @compiled
+def affordable(level, room, most_frames):
+    """How many frames it may hear for `room` nanoseconds by the table, in calls of `most_frames` at most."""
+    whole = level.call_ns + most_frames * level.frame_ns
+    if room >= MOST_CALLS * whole:  # also where nothing costs anything
+        return MOST_CALLS * most_frames
+    calls = int(room / whole)
+    room -= calls * whole
+    part = 0
+    if level.frame_ns > 0.0 and room > level.call_ns:
+        part = int((room - level.call_ns) / level.frame_ns)
+    return calls * most_frames + min(part, most_frames - 1)
+
+
+@compiled
 def run_muted(engine, block, level, frames):
     """Bring a muted level nearer to the present. Returns the expected nanoseconds."""
     allowed = frames + block.replay
@@ -318,9 +333,8 @@ def run_muted(engine, block, level, frames):
         allowed = max(allowed, min(level.behind, MOST_DEBT * frames))
     skip_what_is_too_old(engine, block, level, frames)
     level.running = 1
-    if engine.reflex == 1 and level.frame_ns > 0.0:
-        in_pieces_ns = level.frame_ns + level.call_ns / engine.most_frames
-        allowed = min(allowed, int(max(0.0, engine.room_ns - 2 * level.call_ns) / in_pieces_ns))
+    if engine.reflex == 1:
+        allowed = min(allowed, affordable(level, max(0.0, engine.room_ns), engine.most_frames))
     if level.behind > allowed:
         return hear(engine, block, level, allowed)
     past = max(0, level.behind - frames)
