@@ -279,7 +279,7 @@ def test_nobody_is_better_than_the_clairvoyant_of_every_period(name):
 
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_every_ablation_decides_otherwise(name):
-    days = product(("bursts", "presets all the time"), range(2))
+    days = product(("bursts", "presets all the time", "wrong tables"), range(2))
     both = ((played(one, None, day, 12_000, seed)[0] for one in (OURS, name)) for day, seed in days)
     assert any(whole != without for whole, without in both)
 
@@ -365,7 +365,9 @@ def test_in_full_everybody_plays_every_day_with_twenty_seeds():
     assert swept == {(f, knob, day) for f in FAMILIES for knob in FAMILIES[f].sweep for day in DAYS}
 
 
-@pytest.mark.parametrize("name", ["policies", "frontier", "timelines", "responses", "adversaries", "ablations"])
+@pytest.mark.parametrize(
+    "name", ["policies", "long_runs", "frontier", "timelines", "responses", "adversaries", "ablations"]
+)
 def test_a_simulated_chapter_tells_of_whatever_rows_there_are(name, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     module = chapters.load(name)

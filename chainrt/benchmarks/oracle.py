@@ -107,10 +107,10 @@ def with_changes(
         price = float(np.exp(log_price))
         return _with_price(rooms, counted, cost, worth, levels, dwell, price) + price * most_changes
 
-    return min(bound(-np.inf), _least(bound, *np.log(PRICES), LOOKS)) / len(rooms)
+    return min(bound(-np.inf), least_of(bound, *np.log(PRICES), LOOKS)) / len(rooms)
 
 
-def _least(value: Callable[[float], float], low: float, high: float, looks: int) -> float:
+def least_of(value: Callable[[float], float], low: float, high: float, looks: int) -> float:
     """The least value found by golden section, of a function that first falls and then rises."""
     golden = (5**0.5 - 1) / 2
     left, right = high - golden * (high - low), low + golden * (high - low)

@@ -4,7 +4,7 @@ from importlib import import_module
 from types import ModuleType
 
 NAMES = (
-    *("policies", "frontier", "reaction", "timelines", "responses", "adversaries", "ablations"),
+    *("policies", "long_runs", "frontier", "reaction", "timelines", "responses", "adversaries", "ablations"),
     *("clock", "sound", "instances", "instances_here", "measuring"),
 )
 

@@ -7,12 +7,13 @@ from ..ablations import ABLATIONS
 from ..chapter import Cell, Effort, Row, Table, Told
 from ..contestants import OURS, SECOND_CORE, OnTwoCores
 from ..simulated import cell, measure
-from .policies import PERIODS, QUICK_PERIODS
+from .policies import QUICK_PERIODS
 
 __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 
 TITLE = "Without one of its parts, and with a second core"
 IS_TIMED = False
+PERIODS = 20_000
 PARTS = ABLATIONS | {SECOND_CORE: OnTwoCores}
 SCENARIOS, QUICK_SCENARIOS = ("calm", "thermal", "bursts", "presets", "hostile"), ("bursts", "hostile")
 

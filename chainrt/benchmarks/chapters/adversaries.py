@@ -6,12 +6,13 @@ from .. import comparing
 from ..chapter import Cell, Effort, Row, Table, Told
 from ..scenarios import ADVERSARIES
 from ..simulated import cell, measure
-from .policies import PERIODS, QUICK_PERIODS, players
+from .policies import QUICK_PERIODS, players
 
 __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 
 TITLE = "Adversaries"
 IS_TIMED = False
+PERIODS = 20_000
 QUICK_PLAYERS = "adaptive", "static 55 %", "three states"
 
 

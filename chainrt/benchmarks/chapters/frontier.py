@@ -11,12 +11,13 @@ from ..contestants import FAMILIES, OURS, is_rival
 from ..scenarios import DAYS
 from ..simulated import cell, measure
 from ..statistics import at_most, write
-from .policies import PERIODS, QUICK_PERIODS
+from .policies import QUICK_PERIODS
 
 __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 
 TITLE = "The frontier: misses against fidelity"
 IS_TIMED = False
+PERIODS = 10_000
 QUICK_SCENARIOS = "bursts", "hostile"
 QUICK_FAMILIES = (
     "adaptive",

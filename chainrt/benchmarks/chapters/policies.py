@@ -3,10 +3,14 @@
 from itertools import product
 
 from ...engine import FADE_FRAMES
+from ...numeric import PEDALBOARD, numeric_chain
+from ...weather import BURSTS
 from .. import comparing
 from ..chapter import Cell, Effort, Row, Told
 from ..contestants import CONTESTANTS, FEW_CHANGES, TWICE
+from ..foresight import most_utility
 from ..scenarios import DAYS
+from ..scoring import MOST_CHANGES_ELSEWHERE
 from ..simulated import cell, measure
 
 __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
@@ -55,4 +59,13 @@ def tell(rows: list[Row]) -> Told:
         comparing.score_table("scores", "Each policy in each scenario", rows),
         comparing.verdict_table("verdicts", "Ours (one core) against each of the others, seed by seed", found),
     )
-    return Told(about, comparing.summary(found), parts)
+    return Told(about, [*comparing.summary(found), _without_foresight()], parts)
+
+
+def _without_foresight() -> str:
+    _, model = numeric_chain(PEDALBOARD)
+    most = most_utility(model, BURSTS["bursts"], MOST_CHANGES_ELSEWHERE)
+    return (
+        f"No scheduler that does not know the future has a utility above {most:.3f} under bursts with"
+        f" {MOST_CHANGES_ELSEWHERE:g} changes a minute, whatever else is granted to it (benchmarks/foresight.py)."
+    )
