@@ -22,6 +22,7 @@ from .scheduler.paths import Frontier, Lanes, Path, frontier, time_ns
 from .scheduler.resident import Residents, Sizes, Solved, residents
 
 YES, SLIMMED, NO = "yes", "slimmed", "no"
+BEST_DB = 60.0  # what is truer than this counts as perfect
 MOST_COPIES = 999
 
 
@@ -56,6 +57,15 @@ class FitBlock:
     def sizes(self) -> Sizes:
         levels = (level.state_bytes * self.calls + level.weights_bytes for level in self.levels)
         return Sizes(tuple(levels), self.ring_bytes * self.channels)
+
+
+@dataclass(frozen=True)
+class FitChain:
+    """The blocks of a preset, and how the sound passes through them (places in `blocks`)."""
+
+    name: str
+    blocks: tuple[FitBlock, ...]
+    path: Path
 
 
 @dataclass(frozen=True)

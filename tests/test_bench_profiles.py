@@ -10,11 +10,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 import profiles
 
-from chainrt.block import FAMILIES
 from chainrt.devices import Device, Figure, Point, reading
 from chainrt.devices.probe import Spent
 from chainrt.fit import Bench, FitBlock, FitLevel
 from chainrt.numeric import FRAMES, NumericBlock, numeric_chain
+from chainrt.vocabulary import FAMILIES
 
 BLOCKS = 10
 DEADLINE_NS = FRAMES * 1e9 / 48_000

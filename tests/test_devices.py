@@ -1,6 +1,7 @@
 """Profiles: every figure with its source, laws that do what they say, published counts, and all faults of a file."""
 
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ from models import tiny_container
 from pedalboards import chainrt
 
 from chainrt import devices, typical
-from chainrt.block import BLOCKS, FAMILIES, Level
+from chainrt.block import BLOCKS, Level
 from chainrt.chain import Chain
-from chainrt.devices import measuring, probe, reading
+from chainrt.compiled.native import SOURCES
+from chainrt.devices import here, measuring, probe, reading
 from chainrt.devices.profile import BASES, OWN_CORES, Device, Figure, Point
 from chainrt.errors import DeviceError
+from chainrt.places import PACKAGE
 from chainrt.preset import load as load_preset
+from chainrt.vocabulary import FAMILIES, kinds
 
 A2_LITE, A2_FULL = (
     Level(name, work, 6347, tuple, family="network") for name, work in (("lite", 1731), ("full", 11776))
@@ -396,9 +400,9 @@ def test_the_amp_that_is_played_has_the_shape_of_an_official_a2(tmp_path):
     assert full.network.receptive_field == 6347
 
 
-def test_this_machine_is_measured_once_and_then_kept(tmp_path, monkeypatch):
-    monkeypatch.setenv("CHAINRT_CACHE", str(tmp_path))
-    monkeypatch.setattr(measuring, "cache_folder", lambda: Path("kernels-x"))
+def test_this_machine_is_measured_once_and_again_when_a_law_changes(tmp_path, monkeypatch):
+    """What an older chainrt measured goes; another machine's profile, in a shared folder, stays."""
+    monkeypatch.setenv("CHAINRT_CACHE", str(tmp_path / "cache"))
     asked = []
 
     def measured(name, tell):
@@ -409,3 +413,29 @@ def test_this_machine_is_measured_once_and_then_kept(tmp_path, monkeypatch):
     first, second = devices.load("this-machine"), devices.load("this-machine")
     assert asked == ["this-machine"]
     assert first == second
+    (place,) = (tmp_path / "cache" / "devices").iterdir()
+    (place.parent / "another-machine-0.yaml").write_text("its own")
+    package = tmp_path / "chainrt"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(here, "PACKAGE", package)
+    devices.load("this-machine")
+    assert len(asked) == 1
+    (package / "report.py").write_text("# decides nothing")
+    devices.load("this-machine")
+    assert len(asked) == 1
+    (package / "devices" / "measuring.py").write_text("# another law")
+    devices.load("this-machine")
+    assert len(asked) == 2
+    assert not place.exists()
+    assert len(list(place.parent.iterdir())) == 2
+
+
+def test_whatever_is_compiled_for_a_chain_decides_a_measured_profile():
+    deciding = {path for pattern in here.DECIDING for path in PACKAGE.glob(pattern)}
+    compiled = {path for pattern in SOURCES for path in PACKAGE.glob(pattern)}
+    assert {path for path in compiled - deciding if path.parent.name != "benchmarks"} == set()
+
+
+def test_the_vocabulary_knows_every_kind_by_its_file():
+    in_the_box = {kind for kind, block in BLOCKS.items() if block.kernel.__module__.startswith("chainrt.blocks.")}
+    assert in_the_box == set(kinds())

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from ..calibrate import BEST_DB
-from ..fit import NO, Bench, Fit
+from ..fit import BEST_DB, NO, Bench, Fit
 from ..scheduler.paths import Lanes, Path
 from . import show
 

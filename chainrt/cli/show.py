@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -9,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..snapshot import Change, Snapshot
+if TYPE_CHECKING:  # needs the compiler
+    from ..snapshot import Change, Snapshot
 
 
 def console(to_stderr: bool) -> Console:
@@ -138,14 +140,14 @@ def sureness(device) -> str:
     return ", ".join(f"{len(names)} {basis}" for basis, names in device.figures_by_basis().items())
 
 
-def print_changes(out: Console, changes: Iterable[Change]) -> None:
+def print_changes(out: Console, changes: "Iterable[Change]") -> None:
     """A line for each, as it happens: `glass.nam: full -> lite @12.4 s, load 104 % of budget`."""
     for change in changes:
         reason = f", {change.reason}" if change.reason else ""
         out.print(f"  {change.block}: {change.before} -> {change.after} @{change.time_s:.2f} s{reason}")
 
 
-def print_moment(out: Console, seen: Snapshot) -> None:
+def print_moment(out: Console, seen: "Snapshot") -> None:
     """How it goes, on one line: `   15 s  load 10.5 %, p99 15.8 %, max 23.2 %; 2 misses; glass full, brick lite`."""
     levels = ", ".join(f"{block.id} {block.levels[block.level]}" for block in seen.blocks if len(block.levels) > 1)
     misses = f"{seen.misses:,} {'miss' if seen.misses == 1 else 'misses'}"

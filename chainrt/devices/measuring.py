@@ -24,11 +24,10 @@ import llvmlite.binding as llvm
 import numpy as np
 import psutil
 
-from ..block import FAMILIES
-from ..compiled.native import cache_folder, cache_root
+from ..vocabulary import FAMILIES
+from .here import processor
 from .probe import RATE_HZ, STRETCH_SECONDS, Probe, Work
 from .profile import ONE_CORE, Device, Figure, Point
-from .reading import read, write
 
 FRAMES, FEW_FRAMES = 64, 16
 ROUNDS = 4
@@ -37,16 +36,6 @@ A2_FULL_WORK = 11_776  # multiply-adds a frame of the reference
 ENGINE_RATIO = 4.4
 """How much longer the field's reference engine takes for an A2 Full than chainrt, at 64 frames: bench/RESULTS.md,
 Networks, fastest rounds on one machine, 1,282 over 293 ns."""
-
-
-def this_machine(tell: Callable[[int, int, str], None] | None = None) -> Device:
-    """The profile of this machine: as kept, or measured now and kept until the kernels or the machine change."""
-    place = cache_root() / "devices" / f"{_machine_name()}-{cache_folder().name}.yaml"
-    if not place.exists():
-        text = write(measure("this-machine", tell))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, "utf-8")
-    return read(place, lambda name: (_ for _ in ()).throw(LookupError(name)))
 
 
 def measure(
@@ -92,7 +81,7 @@ class Measurement:
         """The profile after the rounds so far."""
         pace = "" if paced else ", without pauses"
         source = (
-            f"played on {platform.node() or 'this machine'} ({_processor()}),"
+            f"played on {platform.node() or 'this machine'} ({processor()}),"
             f" {self._rounds} x {STRETCH_SECONDS} s a level{pace}"
         )
         mean = self._long.mean_over_medians() if paced else 1.0
@@ -124,7 +113,7 @@ class Measurement:
         full = next(point for point in costs["network"] if point.work == A2_FULL_WORK)
         said = f"A2 Full here, times {ENGINE_RATIO}: what the reference engine took on one machine (bench/RESULTS.md)"
         reference = Figure(ENGINE_RATIO * full.value, "derived", said)
-        return Device(name, _processor(), llvm.get_host_cpu_name(), ONE_CORE, figures, costs, reference=reference)
+        return Device(name, processor(), llvm.get_host_cpu_name(), ONE_CORE, figures, costs, reference=reference)
 
     def _costs(self, source: str, mean: float, paced: bool) -> dict[str, tuple[Point, ...]]:
         probes = self._long, self._short
@@ -183,24 +172,9 @@ def _middle(values: Sequence[float]) -> tuple[float, float]:
 # -- what the machine is --------------------------------------------------------------------------------------------
 
 
-def _processor() -> str:
-    """The processor's name as the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine() or "unknown processor"
-
-
 def _clock_mhz() -> float:
     try:
         frequency = psutil.cpu_freq()
         return max(1.0, frequency.max or frequency.current)
     except (AttributeError, NotImplementedError, OSError):
         return 1.0
-
-
-def _machine_name() -> str:
-    return f"{platform.node() or 'machine'}-{llvm.get_host_cpu_name()}-{os.cpu_count()}"

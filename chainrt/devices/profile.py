@@ -18,10 +18,13 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import log, sqrt
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..block import FAMILIES, Level
-from ..chain import Chain, CostTable
+from ..vocabulary import FAMILIES
+
+if TYPE_CHECKING:
+    from ..block import Level
+    from ..chain import Chain, CostTable
 
 BASES = ("measured", "published", "derived", "estimated")
 """How sure a figure is, surest first."""
@@ -124,7 +127,7 @@ class Device:
         if self.reference:
             yield self.reference
 
-    def cost(self, kind: str, level: Level) -> Cost:
+    def cost(self, kind: str, level: "Level") -> Cost:
         """What one channel of a block of this kind costs at this level (of a stereo block: both)."""
         points = self.prices.get(kind) or self.prices.get(level.family)
         if points:
@@ -158,8 +161,10 @@ class Device:
     def _extra(self, point: Point) -> float:
         return self["extra_frames_per_call"] if point.extra_frames is None else point.extra_frames
 
-    def costs(self, chain: Chain) -> CostTable:
+    def costs(self, chain: "Chain") -> "CostTable":
         """The cost table of a chain on one core of this device."""
+        from ..chain import CostTable  # whoever has a chain has imported it
+
         call_ns, frame_ns = [], []
         for block, record in zip(chain.blocks, chain.block_records, strict=False):
             channels = int(record["channels"]) if block.declared.channels == 1 else 1

@@ -26,8 +26,8 @@ from typing import NamedTuple
 import yaml
 from yaml import MappingNode, Node
 
-from ..block import BLOCKS, FAMILIES
 from ..errors import DeviceError
+from ..vocabulary import FAMILIES, kinds
 from ..yamlfile import NAME, NAME_RULE, Reader, quote
 from .profile import BASES, LANES, Device, Figure, Point, is_family
 
@@ -141,7 +141,7 @@ class _Reader(Reader):
         return OPTIONAL | {name: self.figure(one, f"figures.{name}", FIGURES[name]) for name, one in found.items()}
 
     def costs(self, node: Node | None) -> dict[str, tuple[Point, ...]]:
-        found = self.mapping(node, "costs", (*FAMILIES, *BLOCKS))
+        found = self.mapping(node, "costs", (*FAMILIES, *kinds()))
         return {name: self.points(name, one, f"costs.{name}") for name, one in found.items()}
 
     def points(self, name: str, node: Node, path: str) -> tuple[Point, ...]:
