@@ -1,6 +1,6 @@
 """Does a profile tell the truth? What this machine's profile predicts is held against real runs by the wall clock.
 
-    python bench/profiles.py [--rounds 12] [--write]
+    python bench/profiles.py [--rounds 28] [--write]
 
 While the profile is measured (`device new`), the presets in the box are played: after each stretch of a measuring
 board comes one of a preset as long, all its blocks at their largest level, nothing resting. So machine and profile are
@@ -40,6 +40,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
 PAGE = ROOT / "bench" / "RESULTS.md"
 FILLED = (0.8, 0.9, 1.0)  # of the deadline, by the mean, for chains that shall miss
+ROUNDS = 28
 SIMULATED_STRETCHES = 60
 AIMS = {"mean": 1.05, "p99": 1.10, "misses": 2.0}
 
@@ -65,7 +66,7 @@ class Played:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--presets", nargs="*", type=Path, default=PRESETS)
     parser.add_argument("--write", action="store_true", help="put the table into bench/RESULTS.md")
     options = parser.parse_args()

@@ -146,7 +146,8 @@ class Bench:
     @property
     def fixed_ns(self) -> float:
         """Mean nanoseconds of a period beside its blocks."""
-        return self.device["ns_per_period"]
+        heard = (level for block in self.blocks if block.enabled for level in block.levels)
+        return self.device.fixed_ns(any(level.family == "network" for level in heard))
 
     def frontier(self, allowed: Sequence[Sequence[int]] | None = None) -> Frontier:
         """All plans worth having; costs are those of the blocks alone."""

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from chainrt.compiled.native import SOURCES
 from chainrt.devices import here, measuring, probe, reading
 from chainrt.devices.profile import BASES, OWN_CORES, Device, Figure, Point
 from chainrt.errors import DeviceError
+from chainrt.fit import Bench, FitBlock, FitLevel
 from chainrt.places import PACKAGE
 from chainrt.preset import load as load_preset
 from chainrt.vocabulary import FAMILIES, kinds
@@ -328,6 +330,53 @@ def test_a_machine_is_measured_with_errors_written_and_read_back(tmp_path, capsy
     assert works == sorted(works)
     assert "±" in answer.out
     assert chainrt(capsys, "device", "check", tmp_path / "mine.yaml").status == 0
+
+
+def test_a_law_that_is_planted_is_found_again(tmp_path, monkeypatch):
+    """Waking up, the first amp, what each block takes, and moments at which everything is slow."""
+    rng, waking_ns, first_amp_ns, beside_ns = np.random.default_rng(3), 2_000, 6_000, 700
+
+    def costs_ns(chain) -> np.ndarray:
+        ids = zip(chain.blocks, chain.block_records["audible"], strict=False)
+        works = [(block.levels[int(level)], block.spec.kind) for block, level in ids]
+        took = np.array([300 + level.work * (5 if level.family == "network" else 20) for level, _ in works], float)
+        took *= chain.frames / 64
+        took[0] += waking_ns
+        amps = [place for place, (level, _) in enumerate(works) if level.family == "network"]
+        took[amps[0]] += first_amp_ns
+        return took
+
+    def played(chain, guitar, seconds, paced=True):
+        slow = rng.choice([1.0, 1.0, 1.5]) * np.exp(rng.normal(0, 0.02, (60, 1)))
+        blocks = slow * costs_ns(chain)
+        return probe.Spent(blocks, blocks.sum(axis=1) + slow[:, 0] * beside_ns, np.zeros(60))
+
+    monkeypatch.setattr(probe, "play_stretch", played)
+    device = measuring.measure("planted", rounds=12)
+    slow = 7 / 6  # in the mean
+    for work in (1731, 11776):
+        told = device.cost("nam", Level("any", work, 6347, tuple, family="network")).of(64)
+        assert told == pytest.approx(slow * (300 + 5 * work), rel=0.06)
+    assert device["first_network_ns"] == pytest.approx(slow * first_amp_ns, rel=0.5)
+    assert device["ns_per_period"] == pytest.approx(slow * (beside_ns + waking_ns), rel=0.2)
+    assert device.p99_ns(100_000) == pytest.approx(100_000 * 1.5 / slow, rel=0.06)
+
+
+def test_the_first_amp_is_charged_once_and_only_where_one_plays():
+    prices = {name: (Point(100, "measured", "here", work=11776),) for name in FAMILIES}
+    device = made_up(prices, first_network_ns=5_000, ns_per_period=1_000, ram_bytes=1e12, usable_share=1)
+    level = FitLevel("full", 11776, "network", 60.0)
+    amp = FitBlock("amp", "nam", (level,), (0,))
+
+    def load_ns(*blocks):
+        bench = Bench(blocks, tuple(range(len(blocks))), device)
+        return bench.fit().load * bench.deadline_ns
+
+    one = load_ns(amp)
+    assert one == pytest.approx(64 * 100 + 6_000)
+    assert load_ns(amp, replace(amp, id="other")) == pytest.approx(2 * 64 * 100 + 6_000)
+    pedal = replace(amp, kind="gain", levels=(replace(level, family="effect"),))
+    assert load_ns(pedal) == load_ns(pedal, replace(amp, enabled=False)) == pytest.approx(64 * 100 + 1_000)
 
 
 def test_device_new_needs_to_be_told_from_what(tmp_path, capsys):

@@ -176,7 +176,7 @@ def parser() -> Parser:
     new.add_argument("file", metavar="FILE", nargs="?", default="this-machine.yaml", help="where it goes")
     new.add_argument("--from-this-machine", action="store_true", help="measure the machine this runs on")
     new.add_argument(
-        "--rounds", metavar="N", default="4", help="how often each level plays, 11 s all in all (default: 4)"
+        "--rounds", metavar="N", default="10", help="how often each level plays, 4 s all in all (default: 10)"
     )
     new.add_argument(
         "--without-pauses", action="store_true", help="keep the processor busy: to scale other devices from"

@@ -49,6 +49,7 @@ FIGURES = {
     "rate_hz": Range(8000, 192_000, "sample rate to which shares in the sources belong, Hz"),
     "usable_share": Range(0.01, 1, "share of a deadline that may be used"),
     "ns_per_period": Range(0, 1e7, "work of a period beside its blocks, ns"),
+    "first_network_ns": Range(0, 1e7, "what the first amp of a period takes beyond any other, ns"),
     "extra_frames_per_call": Range(0, 10_000, "a call costs as much as so many frames more"),
     "p99_over_mean": Range(1, 10, "99th percentile of a period's time over its mean"),
     "p99_beside_ns": Range(0, 1e7, "what the 99th percentile has beside that, whatever the mean, ns"),
@@ -58,6 +59,7 @@ FIGURES = {
     "handover_ns": Range(0, 1e7, "handing a lane to another core and taking it back, ns"),
 }
 OPTIONAL = {
+    "first_network_ns": Figure(0.0, "derived", "all amps cost the same"),
     "p99_beside_ns": Figure(0.0, "derived", "jitter is a share of the load"),
     "slow_ram_bytes": Figure(0.0, "derived", "all memory is one"),
 }
