@@ -19,7 +19,8 @@ Tell = Callable[[int, int, str], None]
 def chain(path: str, rate: float, frames: int) -> Callable[[Tell], FitChain]:
     """Read and check a preset. What is returned gives the rest, which may take seconds where it is not known yet.
 
-    rate: Hz. Raises PresetError with all faults of the file. tell hears of kernels being compiled.
+    Blocks that are not enabled are in the chain, bypassed: a foot may switch them on, and off still costs on some
+    devices. rate: Hz. Raises PresetError with all faults of the file. tell hears of kernels being compiled.
     """
     question = "chain", os.path.abspath(path), rate, frames
     answer = recall_answer(*question)
@@ -27,7 +28,7 @@ def chain(path: str, rate: float, frames: int) -> Callable[[Tell], FitChain]:
         return lambda tell: _chain(answer)
     from . import facts, preset
 
-    board = preset.load(path)
+    board = preset.on_standby(preset.load(path))
     planned = facts.plan_blocks(board, rate)
 
     def find(tell: Tell) -> FitChain:

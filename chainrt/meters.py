@@ -26,7 +26,7 @@ class Distribution:
         if not len(values):
             return
         bins = np.log(np.maximum(values, 1.0)) / STEP
-        self._counts += np.bincount(np.minimum(bins.astype(np.int64), BINS - 1), minlength=BINS)
+        np.add.at(self._counts, np.minimum(bins.astype(np.int64), BINS - 1), 1)  # of a few values, for it is often
         self._total += float(values.sum())
         self.count += len(values)
         self.max = max(self.max, float(values.max()))

@@ -305,6 +305,19 @@ KEYS = [
 ]
 
 
+def test_a_block_that_is_off_is_on_the_screen_and_costs_what_the_profile_says(folder, capsys):
+    text = (folder / "preset.yaml").read_text()
+    (folder / "off.yaml").write_text(text.replace("drive: 6 dB", "enabled: false"))
+    for device, costs in (("pi4", False), ("two-rows", True)):
+        on, off = (
+            json.loads(chainrt(capsys, "fit", name, "--device", device, "--json").out)["blocks"][0]
+            for name in ("preset.yaml", "off.yaml")
+        )
+        assert (off["id"], off["enabled"]) == ("drive", False)
+        assert off["load"] == (on["load"] if costs else 0)
+    assert re.search(r"^drive +off +0\.0", chainrt(capsys, "fit", "off.yaml", "--device", "pi4").out, re.MULTILINE)
+
+
 def test_the_json_has_the_keys_that_scripts_rely_on(folder, capsys):
     answer = chainrt(capsys, "fit", "preset.yaml", "--device", "pi4", "--json")
     assert answer.status == 0

@@ -1,5 +1,6 @@
 """On the virtual clock: the same arguments give the same answer, and a load step is answered as it should be."""
 
+import io
 import json
 import os
 import subprocess
@@ -13,14 +14,18 @@ from blockplay import RATE_HZ, board
 from hypothesis import given
 from hypothesis import strategies as st
 from models import tiny_container
+from pedalboards import chainrt, pedalboard
+from rich.console import Console
 
 from chainrt import devices, preset, report
 from chainrt.chain import Chain, CostTable
+from chainrt.cli import show
 from chainrt.control import Control, chain_model
 from chainrt.layout import WEATHER_BLOCK, WEATHER_PERIOD
 from chainrt.performance import Performance
 from chainrt.scheduler import POLICIES
 from chainrt.simulate import PERIODS_AT_ONCE, simulate
+from chainrt.snapshot import Change
 from chainrt.weather import LoadStep, Weather, parse_load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -461,3 +466,44 @@ def test_a_load_that_makes_no_sense_is_told_with_what_is_wrong(text, message):
 def test_any_text_is_a_load_or_a_fault(text):
     with suppress(ValueError):
         assert parse_load(text)
+
+
+# -- what a long one prints -----------------------------------------------------------------------------------------
+
+
+def told(changes) -> list[str]:
+    """What is printed of changes that come three at a tick."""
+    out = Console(file=io.StringIO(), width=200)
+    in_short = show.ChangesInShort(out)
+    for start in range(0, len(changes), 3):
+        in_short.add(changes[start : start + 3])
+    in_short.end()
+    return out.file.getvalue().splitlines()
+
+
+def up_and_down(number):
+    levels = ("full", "lite")
+    return [Change(i, "amp", levels[i % 2], levels[1 - i % 2], "because") for i in range(number)]
+
+
+@pytest.mark.parametrize("number", [0, 1, 10, 12, 15])
+def test_a_few_changes_are_told_one_by_one(number):
+    assert [line.split("@")[1] for line in told(up_and_down(number))] == [f"{i}.00 s, because" for i in range(number)]
+
+
+def test_of_many_changes_the_first_and_the_last_are_told_and_the_others_are_counted():
+    lines = told(up_and_down(3010))
+    assert lines[9].endswith("@9.00 s, because")
+    assert lines[10:13] == [
+        "  ... 2,995 more changes:",
+        "      amp: full -> lite 1,498 times, lite -> full 1,497 times",
+        "  ... and the last:",
+    ]
+    assert [line.split("@")[1] for line in lines[13:]] == [f"{i}.00 s, because" for i in range(3005, 3010)]
+
+
+def test_a_device_is_used_as_far_as_its_profile_says_unless_a_budget_is_given(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(pedalboard(tmp_path))
+    for options, budget in (((), 0.85), (("--budget", "50%"), 0.5)):
+        chainrt(capsys, "run", "preset.yaml", "--device", "pi4", "--periods", "10", "--json", "run.json", *options)
+        assert json.loads((tmp_path / "run.json").read_text())["budget"] == budget

@@ -51,7 +51,11 @@ def parser() -> Parser:
     run.add_argument("--output", metavar="WAV", help="keep the sound, as float32")
     run.add_argument("--seconds", metavar="S", help="how long to play (default: a file once, a guitar for ever)")
     _engine_options(run)
-    run.add_argument("--budget", metavar="SHARE", default="70%", help="share of the deadline to use (default: 70%%)")
+    run.add_argument(
+        "--budget",
+        metavar="SHARE",
+        help="share of the deadline to use (default: 70%%, or as the --device's profile says)",
+    )
     run.add_argument("--memory", metavar="SIZE", help="keep only levels that fit, as 2MiB (default: keep all)")
     run.add_argument("--policy", metavar="NAME", default="adaptive", help="adaptive (default), full or lite")
     run.add_argument(

@@ -54,7 +54,7 @@ def print_comparison(out: Console, name: str, benches: Sequence[Bench], fits: Se
         )
         rows.add_row(
             bench.device.name,
-            Text(fit.fits, style=COLOURS[fit.fits]),
+            Text(fit.fits if fit.memory.fits else f"{fit.fits}: memory", style=COLOURS[fit.fits]),
             f"{100 * fit.load:.1f}",
             f"{100 * bench.budget:.0f}",
             f"{100 * (bench.budget - fit.load):.1f}",

@@ -1,6 +1,7 @@
 """How things look in a terminal: the only module that formats text for people."""
 
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:  # needs the compiler
     from ..snapshot import Change, Snapshot
+
+FIRST_CHANGES, LAST_CHANGES = 10, 5  # of a simulation, which are printed one by one
 
 
 def console(to_stderr: bool) -> Console:
@@ -145,6 +148,42 @@ def print_changes(out: Console, changes: "Iterable[Change]") -> None:
     for change in changes:
         reason = f", {change.reason}" if change.reason else ""
         out.print(f"  {change.block}: {change.before} -> {change.after} @{change.time_s:.2f} s{reason}")
+
+
+class ChangesInShort:
+    """Prints the first changes of a simulation as they happen, and at its `end` the last ones and how many there were.
+
+    A night has thousands of them; all of them are in the JSON.
+    """
+
+    def __init__(self, out: Console):
+        self._out = out
+        self._printed = 0
+        self._last: deque[Change] = deque(maxlen=LAST_CHANGES)
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        """Of those that were not printed: block, level before, level after."""
+
+    def add(self, changes: "Sequence[Change]") -> None:
+        now = changes[: FIRST_CHANGES - self._printed]
+        print_changes(self._out, now)
+        self._printed += len(now)
+        for change in changes[len(now) :]:
+            self._last.append(change)
+            self._counts[change.block, change.before, change.after] += 1
+
+    def end(self) -> None:
+        for change in self._last:
+            self._counts[change.block, change.before, change.after] -= 1
+        by_block: dict[str, list[str]] = {}
+        for (block, before, after), number in self._counts.most_common():
+            if number:
+                by_block.setdefault(block, []).append(f"{before} -> {after} {number:,} times")
+        if by_block:
+            self._out.print(f"  ... {count(self._counts.total(), 'more change')}:")
+            for block, told in by_block.items():
+                self._out.print(f"      {block}: {', '.join(told)}")
+            self._out.print("  ... and the last:")
+        print_changes(self._out, self._last)
 
 
 def print_moment(out: Console, seen: "Snapshot") -> None:
