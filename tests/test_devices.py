@@ -362,6 +362,20 @@ def test_a_law_that_is_planted_is_found_again(tmp_path, monkeypatch):
     assert device.p99_ns(100_000) == pytest.approx(100_000 * 1.5 / slow, rel=0.06)
 
 
+@pytest.mark.parametrize(("share", "seconds"), [(0.0, 1.0), (0.5, 0.3), (0.9, 2.0)])
+def test_how_much_of_the_jitter_lasts_and_how_long_is_found_again(share, seconds):
+    """Stretches of 0.05 s, 0.1 s apart, of a slowness that wanders and of periods that jitter."""
+    rng, apart_s, log, moments = np.random.default_rng(1), 0.1, 0.0, []
+    for number in range(4000):
+        kept = np.exp(-apart_s / seconds)
+        log = kept * log + np.sqrt(share * (1 - kept**2)) * rng.normal()
+        moments.append((1e9 * apart_s * number, 0.2 * (log + np.sqrt(1 - share) * rng.normal(size=37))))
+    found_share, found_seconds = measuring.lasting(moments)
+    assert found_share == pytest.approx(share, abs=0.05)
+    if share:
+        assert found_seconds == pytest.approx(seconds, rel=0.3)
+
+
 def test_the_first_amp_is_charged_once_and_only_where_one_plays():
     prices = {name: (Point(100, "measured", "here", work=11776),) for name in FAMILIES}
     device = made_up(prices, first_network_ns=5_000, ns_per_period=1_000, ram_bytes=1e12, usable_share=1)

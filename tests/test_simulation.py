@@ -21,6 +21,7 @@ from chainrt import devices, preset, report
 from chainrt.chain import Chain, CostTable
 from chainrt.cli import show
 from chainrt.control import Control, chain_model
+from chainrt.devices.profile import Jitter
 from chainrt.layout import WEATHER_BLOCK, WEATHER_PERIOD
 from chainrt.performance import Performance
 from chainrt.scheduler import POLICIES
@@ -369,7 +370,7 @@ def test_every_block_jitters_on_its_own_by_two_percent():
 @pytest.mark.parametrize("sd", [0.0619, 0.15])
 def test_a_device_brings_its_own_jitter_one_factor_a_period_and_all_else_stays_as_it_is(sd):
     own = weather_of(100_000, blocks=3)
-    rows = Weather(3, PERIOD_S, (), 0, jitter_sd=sd).rows(100_000)
+    rows = Weather(3, PERIOD_S, (), 0, jitter=Jitter(sd)).rows(100_000)
     factor = rows[:, WEATHER_PERIOD::WEATHER_BLOCK]
     assert (factor == factor[:, :1]).all()
     assert np.log(factor[:, 0]).std() == pytest.approx(sd, rel=0.02)
@@ -379,8 +380,29 @@ def test_a_device_brings_its_own_jitter_one_factor_a_period_and_all_else_stays_a
     assert (rows[:, stays] == own[:, stays]).all()
 
 
+@pytest.mark.parametrize("lasting", [0.3, 0.7, 1.0])
+def test_what_lasts_of_a_jitter_is_as_large_and_as_long_as_was_asked_and_both_cores_share_it(lasting):
+    sd, lasts_s, periods = 0.3, 0.02, 200_000
+    rows, other = Weather(2, PERIOD_S, (), 0, jitter=Jitter(sd, lasting, lasts_s)).on_two_cores(periods)
+    assert np.array_equal(rows[:, 0], other[:, 0])
+    for one in (rows, other):
+        logs = np.log(one[:, WEATHER_PERIOD])
+        assert logs.std() == pytest.approx(sd, rel=0.02)
+        assert np.exp(logs).mean() == pytest.approx(1, abs=0.01)
+        logs -= logs.mean()
+        for apart in (1, 10):
+            common = (logs[apart:] * logs[:-apart]).mean() / sd**2
+            assert common == pytest.approx(lasting * np.exp(-apart * PERIOD_S / lasts_s), abs=0.03)
+
+
+def test_what_lasts_of_a_jitter_goes_on_from_one_stretch_of_rows_to_the_next():
+    weather = Weather(2, PERIOD_S, (), 0, jitter=Jitter(0.3, 1.0, 1.0))
+    steps = np.diff(np.log([weather.rows(1)[0, 0] for _ in range(500)]))
+    assert np.abs(steps).max() < 0.1
+
+
 def test_a_device_that_jitters_less_than_the_wander_has_the_wander_alone():
-    rows = Weather(2, PERIOD_S, (), 0, jitter_sd=0.01).rows(1000)
+    rows = Weather(2, PERIOD_S, (), 0, jitter=Jitter(0.01)).rows(1000)
     assert (rows[:, WEATHER_PERIOD] == rows[:, 0]).all()
 
 

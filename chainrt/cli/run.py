@@ -103,8 +103,8 @@ def run(options) -> int:
             for played in {chain, made.played}:
                 played.engine["silent"] = int(options.output is None)
             periods = math.ceil(length / frames)
-            jitter_sd = device.jitter_sd(budget * chain.deadline_ns)
-            weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed, scenario, periods, jitter_sd)
+            jitter = device.jitter(budget * chain.deadline_ns)
+            weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed, scenario, periods, jitter)
             extra = extra_block(chain, control, model, budget, made.pair)
             with _teller(out, chain) as tell:
                 if recorded:

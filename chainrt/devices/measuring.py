@@ -102,6 +102,7 @@ class Measurement:
         mean = self._long.mean_over(lambda work: medians[work].ns, beside, first) if paced else 1.0
         costs = self._costs(medians, source, mean)
         slope, beside_tail = tail_law(self._long.tails())
+        share, seconds = lasting(self._long.moments()) if paced else (0.0, 0.0)
 
         def measured(value: float, error: float | None = None) -> Figure:
             return Figure(value, "measured", source, error)
@@ -118,7 +119,6 @@ class Measurement:
             "rate_hz": measured(RATE_HZ),
             "usable_share": Figure(USABLE_SHARE, "estimated", "chainrt's own default budget"),
             "ns_per_period": measured(mean * beside, beside_error),
-            **({"first_network_ns": measured(mean * first, first_error)} if paced else {}),
             "extra_frames_per_call": Figure(extra, "measured", "the median of the costs below"),
             "p99_over_mean": measured(slope),
             "p99_beside_ns": measured(beside_tail),
@@ -126,6 +126,12 @@ class Measurement:
             "bypassed_share": Figure(0.0, "measured", "blocks with enabled: false are not played at all"),
             "handover_ns": Figure(0.0, "measured", "lanes share one core"),
         }
+        if paced:
+            figures |= {
+                "first_network_ns": measured(mean * first, first_error),
+                "jitter_lasting": measured(share),
+                "jitter_lasts_s": measured(seconds),
+            }
         full = next(point for point in costs["network"] if point.work == A2_FULL_WORK)
         said = f"A2 Full here, times {ENGINE_RATIO}: what the reference engine took on one machine (bench/RESULTS.md)"
         reference = Figure(ENGINE_RATIO * (full.value + mean * first / FRAMES), "derived", said)
@@ -180,6 +186,21 @@ def tail_law(tails: np.ndarray) -> tuple[float, float]:
     if slope < 1:
         return 1.0, max(0.0, float(np.average(p99 - mean, weights=1 / mean**2)))
     return float(slope), float(beside)
+
+
+def lasting(moments: Sequence[tuple[float, np.ndarray]]) -> tuple[float, float]:
+    """(share of the variance of periods that is their stretch's, seconds in which that is forgotten).
+
+    moments: of stretches in their order, when each began (ns) and the logarithms of its periods, about 0 on the whole.
+    From one stretch to the next so much is left as their means have in common.
+    """
+    began_ns = np.array([began for began, _ in moments])
+    means = np.array([logs.mean() for _, logs in moments])
+    within = np.mean([logs.var() for _, logs in moments])
+    between = max(0.0, means.var() - within / len(moments[0][1]))
+    left = (means[1:] * means[:-1]).mean() / max(means.var(), 1e-12)
+    seconds = np.diff(began_ns).mean() / 1e9 / -np.log(np.clip(left, 0.01, 0.99))
+    return float(between / (between + within)) if between else 0.0, float(seconds)
 
 
 def _extra_frames(many_ns: float, few_ns: float) -> float:

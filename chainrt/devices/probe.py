@@ -53,11 +53,15 @@ QUICKEST = 0.25  # of the periods: nobody disturbed them
 
 
 class Spent(NamedTuple):
-    """What a stretch took, nanoseconds: `blocks` (periods, blocks), `whole` (periods,), and `missed` (periods,)."""
+    """What a stretch took, nanoseconds: `blocks` (periods, blocks), `whole` (periods,), and `missed` (periods,).
+
+    began_ns: when, by the engine's clock.
+    """
 
     blocks: np.ndarray
     whole: np.ndarray
     missed: np.ndarray
+    began_ns: float = 0.0
 
 
 class Work(NamedTuple):
@@ -88,7 +92,8 @@ def play_stretch(chain: Chain, guitar: np.ndarray, seconds: float, paced: bool =
     audio.join()
     counted = slice(SETTLING_PERIODS, periods)
     blocks = chain.spent["measured_ns"][counted, : len(chain.blocks)].copy()
-    return Spent(blocks, chain.ring["spent_ns"][counted].astype(float), chain.ring["missed"][counted].copy())
+    ring = chain.ring[counted]
+    return Spent(blocks, ring["spent_ns"].astype(float), ring["missed"].copy(), float(ring["release_ns"][0]))
 
 
 def steady(blocks: np.ndarray, whole: np.ndarray, reference: int) -> tuple[np.ndarray, float]:
@@ -198,9 +203,7 @@ class Probe:
     def beside(self) -> list[float]:
         """Nanoseconds of a period beside its blocks, one of each stretch; what being the first costs, too."""
         opener_ns = np.median([ns for work, found in self.costs().items() if work.kind == OPENER_KIND for ns in found])
-        rests = [
-            np.median(whole - blocks[:, 1:].sum(axis=1)) for board in self.boards for blocks, whole, _ in board.spent
-        ]
+        rests = [np.median(one.whole - one.blocks[:, 1:].sum(axis=1)) for board in self.boards for one in board.spent]
         return [max(0.0, float(rest - opener_ns)) for rest in rests]
 
     def mean_over(self, told: Callable[[Work], float], beside: float, first_network: float) -> float:
@@ -213,6 +216,15 @@ class Probe:
             said = beside + first_network + sum(map(told, board.works))
             ratios.append(np.mean([one.whole.mean() for one in board.spent]) / said)
         return float(np.mean(ratios))
+
+    def moments(self) -> list[tuple[float, np.ndarray]]:
+        """When each stretch began, and the logarithms of its periods over the mean of them on that board."""
+        found = []
+        for board in (*self.boards, *self.stacks):
+            logs = [np.log(one.whole) for one in board.spent]
+            middle = np.mean([log.mean() for log in logs])
+            found += [(one.began_ns, log - middle) for one, log in zip(board.spent, logs, strict=True)]
+        return sorted(found, key=lambda moment: moment[0])
 
     def tails(self) -> np.ndarray:
         """(mean, 99th percentile) of the time of periods, (chains, 2).

@@ -61,6 +61,18 @@ class Cost(NamedTuple):
         return self.call_ns + frames * self.frame_ns
 
 
+class Jitter(NamedTuple):
+    """What makes periods differ: one lognormal factor of mean 1 for all blocks of a period.
+
+    sd: of its logarithm. lasting: the share of that variance which is the moment's and not the period's; it is
+    forgotten in `lasts_s` seconds (to 1/e). The rest is drawn anew for every period.
+    """
+
+    sd: float
+    lasting: float = 0.0
+    lasts_s: float = 1.0
+
+
 @dataclass(frozen=True)
 class Device:
     """A device profile. FIGURES (reading.py) says which `figures` there are, and in which units."""
@@ -102,6 +114,10 @@ class Device:
         """Standard deviation of the logarithm of the lognormal factor that gives a period of this mean its p99."""
         ratio = self.p99_ns(mean_ns) / mean_ns
         return max(0.0, NORMAL_P99 - sqrt(max(0.0, NORMAL_P99**2 - 2 * log(ratio))))
+
+    def jitter(self, mean_ns: float) -> Jitter:
+        """How periods of this mean jitter."""
+        return Jitter(self.jitter_sd(mean_ns), self["jitter_lasting"], self["jitter_lasts_s"])
 
     @property
     def times(self) -> float:

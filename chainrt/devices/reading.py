@@ -53,6 +53,8 @@ FIGURES = {
     "extra_frames_per_call": Range(0, 10_000, "a call costs as much as so many frames more"),
     "p99_over_mean": Range(1, 10, "99th percentile of a period's time over its mean"),
     "p99_beside_ns": Range(0, 1e7, "what the 99th percentile has beside that, whatever the mean, ns"),
+    "jitter_lasting": Range(0, 1, "share of the jitter's variance that is the moment's and not the period's"),
+    "jitter_lasts_s": Range(0.001, 3600, "in which the moment is forgotten, to 1/e, s"),
     "ram_bytes": Range(1024, 1e13, "memory for state and weights, bytes"),
     "slow_ram_bytes": Range(0, 1e13, "further memory, too slow for networks but not for delay lines, bytes"),
     "bypassed_share": Range(0, 1, "share of its cost that a bypassed block still costs"),
@@ -61,6 +63,8 @@ FIGURES = {
 OPTIONAL = {
     "first_network_ns": Figure(0.0, "derived", "all amps cost the same"),
     "p99_beside_ns": Figure(0.0, "derived", "jitter is a share of the load"),
+    "jitter_lasting": Figure(0.0, "derived", "every period jitters for itself"),
+    "jitter_lasts_s": Figure(1.0, "derived", "no jitter lasts"),
     "slow_ram_bytes": Figure(0.0, "derived", "all memory is one"),
 }
 COST = Range(0, 1e9, "nanoseconds a frame")
