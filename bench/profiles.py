@@ -4,8 +4,9 @@
 
 While the profile is measured (`device new`), the presets in the box are played: after each stretch of a measuring
 board comes one of a preset as long, all its blocks at their largest level, nothing resting. So machine and profile are
-compared in the same minutes, and a clock that drifts does so for both. How far the stretches of a preset lie apart is
-told, too.
+compared in the same minutes, and a clock that drifts does so for both. Stretches are short (0.05 s), so that each
+preset is heard at many moments: what slows a machine down lasts longer than that. How far the stretches of a preset lie
+apart is told, too; the mean of N of them is only known to about 1.5 times that over the root of N.
 
 Misses are counted on chains of A2 amps that fill the deadline to FILLED; what the profile says of them is simulated:
 the engine on the virtual clock, with the profile's costs and its jitter, in stretches as long. What was aimed at: mean

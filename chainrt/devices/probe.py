@@ -25,6 +25,7 @@ Rules kept here:
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,8 @@ BLOCKS_BESIDE = 5  # the opener and the reference on a board, at most
 OPENER, REFERENCE = "opener", "reference"
 OPENER_KIND = "drive"
 IR_TAPS = (512, 2048)
+SETTINGS = {"reverb": ("predelay: 15 ms", "predelay: 40 ms")}
+"""Kinds that cost more or less as they are set (a quarter, from 20 ms on): measured in all these ways, told as one."""
 A2_CHANNELS = (2, 3, 4, 6, 8)  # official are 3 (Lite) and 8 (Full)
 STACKED = 4  # amps in the stack on which all their sizes are measured
 FILLED = (0.25, 0.5, 0.75)  # of the deadline, roughly, by stacks of amps at their largest
@@ -274,10 +277,12 @@ def _write_boards(folder: Path) -> list[Path]:
     entries = []
     for kind in sorted(BLOCKS, key=lambda kind: (is_stereo[kind], kind)):  # so that the others hear one channel
         declared = BLOCKS[kind]
-        for taps in IR_TAPS if any(file.name == "ir" for file in declared.files) else IR_TAPS[:1]:
+        lengths = IR_TAPS if any(file.name == "ir" for file in declared.files) else IR_TAPS[:1]
+        for number, (taps, knobs) in enumerate(product(lengths, SETTINGS.get(kind, ("",)))):
             files = typical.files(folder, declared, RATE_HZ, taps, A2_CHANNELS)
             if files is not None:
-                settings = [f"id: {kind}{taps}", *(f"{name}: {path.name}" for name, path in files.items())]
+                named = [f"{name}: {path.name}" for name, path in files.items()]
+                settings = [f"id: {kind}{number}", *named, *filter(None, [knobs])]
                 entries.append((is_stereo[kind], f"  - {kind}: {{{', '.join(settings)}}}"))
     paths = []
     count = -(-len(entries) // BLOCKS_BESIDE)
