@@ -30,8 +30,8 @@ import psutil
 from ..vocabulary import FAMILIES
 from .here import processor
 from .probe import FILLED, RATE_HZ, STRETCH_SECONDS, Probe, Work
-from .profile import ONE_CORE, Device, Figure, Point
-from .reading import ERROR, OPTIONAL
+from .profile import ONE_CORE, OPTIONAL, Device, Figure, Point
+from .reading import ERROR
 
 FRAMES, FEW_FRAMES = 64, 16
 ROUNDS = 10

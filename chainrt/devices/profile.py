@@ -50,6 +50,16 @@ class Point(Figure):
     extra_frames: float | None = None
 
 
+OPTIONAL = {
+    "first_network_ns": Figure(0.0, "derived", "all amps cost the same"),
+    "p99_beside_ns": Figure(0.0, "derived", "jitter is a share of the load"),
+    "jitter_lasting": Figure(0.0, "derived", "every period jitters for itself"),
+    "jitter_lasts_s": Figure(1.0, "derived", "no jitter lasts"),
+    "slow_ram_bytes": Figure(0.0, "derived", "all memory is one"),
+}
+"""What holds where a profile says nothing else."""
+
+
 class Cost(NamedTuple):
     """What one channel of one level costs a period: call_ns + frames * frame_ns."""
 
@@ -130,9 +140,10 @@ class Device:
         return least_sure(figure.basis for figure in self._all_figures())
 
     def figures_by_basis(self) -> dict[str, list[str]]:
-        """Basis -> the names of the figures that have it, costs included."""
+        """Basis -> the names of the figures that have it, costs included. What the profile does not say is left out."""
         found: dict[str, list[str]] = {}
-        named = [(name, figure.basis) for name, figure in self.figures.items()]
+        said = {name: figure for name, figure in self.figures.items() if figure is not OPTIONAL.get(name)}
+        named = [(name, figure.basis) for name, figure in said.items()]
         named += [(f"cost of {name}", least_sure(one.basis for one in points)) for name, points in self.prices.items()]
         if self.scaled_from:
             named.append(("cost of what is not listed", least_sure((self.reference.basis, "derived"))))

@@ -29,7 +29,7 @@ from yaml import MappingNode, Node
 from ..errors import DeviceError
 from ..vocabulary import FAMILIES, kinds
 from ..yamlfile import NAME, NAME_RULE, Reader, quote
-from .profile import BASES, LANES, Device, Figure, Point, is_family
+from .profile import BASES, LANES, OPTIONAL, Device, Figure, Point, is_family
 
 VERSION = 1
 
@@ -59,13 +59,6 @@ FIGURES = {
     "slow_ram_bytes": Range(0, 1e13, "further memory, too slow for networks but not for delay lines, bytes"),
     "bypassed_share": Range(0, 1, "share of its cost that a bypassed block still costs"),
     "handover_ns": Range(0, 1e7, "handing a lane to another core and taking it back, ns"),
-}
-OPTIONAL = {
-    "first_network_ns": Figure(0.0, "derived", "all amps cost the same"),
-    "p99_beside_ns": Figure(0.0, "derived", "jitter is a share of the load"),
-    "jitter_lasting": Figure(0.0, "derived", "every period jitters for itself"),
-    "jitter_lasts_s": Figure(1.0, "derived", "no jitter lasts"),
-    "slow_ram_bytes": Figure(0.0, "derived", "all memory is one"),
 }
 COST = Range(0, 1e9, "nanoseconds a frame")
 WORK = Range(1, 1e12, "multiply-adds a frame")
