@@ -167,6 +167,7 @@ class Probe:
     def play_round(self, paced: bool = True) -> Iterator[None]:
         """Play every board and stack at every level; gives a sign after each stretch."""
         for board in (*self.boards, *self.stacks):
+            board.chain.rewind()  # levels are set before a chain plays, and this one has played
             board.chain.set_levels(_picked(board.chain, board.number))
             board.spent.append(play_stretch(board.chain, self._guitar, STRETCH_SECONDS, paced))
             yield
