@@ -26,24 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from .compiled.native import INTEGER, PLANE, Native, aligned_zeros
-
-UNITS = {
-    "dB": {"dB": 1.0},
-    "dBu": {"dBu": 1.0},
-    "Hz": {"Hz": 1.0, "kHz": 1000.0},
-    "ms": {"ms": 1.0, "s": 1000.0},
-    "%": {"%": 1.0},
-    "st": {"st": 1.0, "ct": 0.01},
-    "ct": {"ct": 1.0, "st": 100.0},
-    "oct": {"oct": 1.0},
-    "BPM": {"BPM": 1.0},
-    "": {"": 1.0},
-}
-"""Unit of a Param -> what may be written in a preset, and how much of the Param's unit that is."""
-
-
-FAMILIES = ("effect", "convolution", "network")
-"""Kinds of arithmetic, for simulated devices: sample by sample, long sums of products, and neural networks."""
+from .vocabulary import UNITS
 
 
 @dataclass(frozen=True)
@@ -156,7 +139,7 @@ class Level:
     natives: tuple[Native, ...] = ()
     """Machine code that only this level needs."""
     family: str = "effect"
-    """Which kind of arithmetic its work is, one of FAMILIES."""
+    """Which kind of arithmetic its work is, one of vocabulary.FAMILIES."""
     latency: int = 0
     """Frames by which its output lags; the same for all levels of a block. The chain makes up for it in lanes."""
     rest_after: int | None = None

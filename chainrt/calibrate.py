@@ -23,6 +23,8 @@ from . import tables
 from .block import Level
 from .chain import Chain, ChainBlock, CostTable, settled_state
 from .compiled.native import address_of, aligned_zeros
+from .fit import BEST_DB
+from .kept import keep, recall
 from .performance import Performance
 from .timing import time_calls
 
@@ -30,7 +32,6 @@ QUICK_ROUNDS = 25
 NAP_SECONDS = 0.001
 PERIODS_CALIBRATED = (16, 32, 64, 128, 256, 512)
 ROUNDS = 2000
-BEST_DB = 60.0  # what is truer than this counts as perfect
 FIDELITY_SECONDS = 1.0  # of playing on which levels are compared, and ...
 RENDERED_SECONDS = 12.0  # ... of playing in all, where there are many levels
 
@@ -44,7 +45,7 @@ Quantiles = dict[str, list[list[float]]]  # "p50", "p99" -> per level, per perio
 def cost_table(chain: Chain) -> CostTable:
     """What every level of every block costs: as calibrated, or timed now at the chain's period and at a quarter."""
     sizes = (chain.frames, max(1, chain.frames // 4))
-    kept = [tables.recall("costs", key) for key in _cost_keys(chain)]
+    kept = [recall("costs", key) for key in _cost_keys(chain)]
     pairs: dict[Pick, Sequence[float]] = {}
     for index, table in enumerate(kept):
         if table and set(map(str, sizes)) <= set(table["p50"]):
@@ -95,7 +96,7 @@ def calibrate(
                     for level in range(len(block.levels))
                 ]
     for key, table in zip(_cost_keys(chain), found, strict=True):
-        tables.keep("costs", key, table)
+        keep("costs", key, table)
     return found
 
 
@@ -177,10 +178,10 @@ Fidelity = tuple[tuple[float, ...], ...]
 def fidelity_table(chain: Chain, samples: np.ndarray) -> Fidelity:
     """How true each level sounds: as kept, or measured now and kept. samples: float32 (frames,), what is played."""
     key = tables.fidelity_key(chain, samples)
-    kept = tables.recall("fidelity", key)
+    kept = recall("fidelity", key)
     if kept is None:
         kept = {"db": measure_fidelity(chain, samples)}
-        tables.keep("fidelity", key, kept)
+        keep("fidelity", key, kept)
     return tuple(map(tuple, kept["db"]))
 
 

@@ -2,7 +2,7 @@
 
 Rules kept here:
 * Nothing is compiled or played that is not needed: fidelity and memory are kept (tables.py) under the contents of the
-  preset and its files, so an answer takes as long as reading the files.
+  preset and its files, so an answer takes as long as reading the files. known.py keeps the answers themselves.
 * Fidelity is that of the whole chain's sound (calibrate.py) for a preset. For the blocks on the *shelf*, which may be
   added, it is not measured: an A2 Lite is taken to have the median error published for it, any other smaller level
   to lie evenly below its largest.
@@ -10,18 +10,19 @@ Rules kept here:
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 import numpy as np
 
 from . import tables, typical
 from .block import BLOCKS, Level, Settings
-from .calibrate import BEST_DB, fidelity_table
+from .calibrate import fidelity_table
 from .chain import Chain, ChainBlock, plan_blocks
 from .devices import Device
 from .engine import FADE_FRAMES
-from .fit import Bench, FitBlock, FitLevel, truest
+from .fit import BEST_DB, Bench, FitBlock, FitLevel, truest
+from .kept import keep, recall
 from .preset import BlockSpec, Preset, Slim, Split
 from .riff import riff
 from .scheduler.paths import Lanes, Path
@@ -95,14 +96,14 @@ def _fit_block(block: ChainBlock, levels: tuple[FitLevel, ...], channels: int, f
 def _known(preset: Preset, rate: float, planned: list[ChainBlock], tell: Tell | None) -> dict:
     """{"db": fidelity, "bytes": (state, weights)}, each per block and level: kept, or found out now."""
     key = tables.preset_key(preset, planned, rate)
-    known = tables.recall("facts", key)
+    known = recall("facts", key)
     if known is None:
         chain = Chain(preset, rate, FRAMES, tell, planned)
         known = {
             "db": fidelity_table(chain, riff(rate)),
             "bytes": [[level_bytes(level) for level in block.levels] for block in planned],
         }
-        tables.keep("facts", key, known)
+        keep("facts", key, known)
     return known
 
 
@@ -137,18 +138,6 @@ def _walk(chain: Sequence[BlockSpec | Split], planned, channels: int, places, fo
 
 def shelf(rate: float, frames: int) -> dict[str, FitBlock]:
     """One block of each kind, with its knobs as they come, by kind: an official A2 as amp, a long cabinet."""
-    key = tables.shelf_key(sorted(BLOCKS), rate, frames)
-    known = tables.recall("facts", key)
-    if known is None:
-        known = {kind: asdict(block) for kind, block in _made_shelf(rate, frames).items()}
-        tables.keep("facts", key, known)
-    return {
-        kind: FitBlock(**fields | {"levels": tuple(FitLevel(**one) for one in fields["levels"])})
-        for kind, fields in known.items()
-    }
-
-
-def _made_shelf(rate: float, frames: int) -> dict[str, FitBlock]:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind, declared in sorted(BLOCKS.items()):

@@ -22,6 +22,7 @@ from .scheduler.paths import Frontier, Lanes, Path, frontier, time_ns
 from .scheduler.resident import Residents, Sizes, Solved, residents
 
 YES, SLIMMED, NO = "yes", "slimmed", "no"
+BEST_DB = 60.0  # what is truer than this counts as perfect
 MOST_COPIES = 999
 
 
@@ -56,6 +57,15 @@ class FitBlock:
     def sizes(self) -> Sizes:
         levels = (level.state_bytes * self.calls + level.weights_bytes for level in self.levels)
         return Sizes(tuple(levels), self.ring_bytes * self.channels)
+
+
+@dataclass(frozen=True)
+class FitChain:
+    """The blocks of a preset, and how the sound passes through them (places in `blocks`)."""
+
+    name: str
+    blocks: tuple[FitBlock, ...]
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -136,7 +146,8 @@ class Bench:
     @property
     def fixed_ns(self) -> float:
         """Mean nanoseconds of a period beside its blocks."""
-        return self.device["ns_per_period"]
+        heard = (level for block in self.blocks if block.enabled for level in block.levels)
+        return self.device.fixed_ns(any(level.family == "network" for level in heard))
 
     def frontier(self, allowed: Sequence[Sequence[int]] | None = None) -> Frontier:
         """All plans worth having; costs are those of the blocks alone."""

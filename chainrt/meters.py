@@ -4,6 +4,7 @@ Rule: a distribution keeps counts, not samples, so a night's playing costs no mo
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,13 +24,8 @@ class Distribution:
         self.max = 0.0
 
     def add(self, values: np.ndarray) -> None:
-        if not len(values):
-            return
-        bins = np.log(np.maximum(values, 1.0)) / STEP
-        self._counts += np.bincount(np.minimum(bins.astype(np.int64), BINS - 1), minlength=BINS)
-        self._total += float(values.sum())
-        self.count += len(values)
-        self.max = max(self.max, float(values.max()))
+        if len(values):
+            add_to_each([self], values[:, np.newaxis])
 
     @property
     def mean(self) -> float:
@@ -41,6 +37,17 @@ class Distribution:
             return 0.0
         bin_ = int(np.searchsorted(np.cumsum(self._counts), share * self.count))
         return min(float(np.exp((bin_ + 1) * STEP)), self.max)
+
+
+def add_to_each(distributions: Sequence[Distribution], values: np.ndarray) -> None:
+    """values: (at least one, distributions). All in one go, since a simulation does it a hundred times a second."""
+    bins = np.minimum((np.log(np.maximum(values, 1.0)) / STEP).astype(np.int64), BINS - 1)
+    totals, most = values.sum(axis=0).tolist(), values.max(axis=0).tolist()
+    for index, one in enumerate(distributions):
+        np.add.at(one._counts, bins[:, index], 1)
+        one._total += totals[index]
+        one.count += len(values)
+        one.max = max(one.max, most[index])
 
 
 @dataclass(frozen=True)
@@ -92,9 +99,9 @@ class Meters:
         took_ns = periods["spent_ns"]
         cost_ns = spent["measured_ns"].mean(axis=0)
         self.recent.append(Tick(time_s, float(took_ns.mean()), float(took_ns.max()), cost_ns))
-        self.load_ns.add(periods["spent_ns"].astype(float))
+        all_ns = np.column_stack([took_ns, spent["measured_ns"]]).astype(float)
+        add_to_each([self.load_ns, *(meter.cost_ns for meter in self.blocks)], all_ns)
         for index, meter in enumerate(self.blocks):
-            meter.cost_ns.add(spent["measured_ns"][:, index])
             meter.periods_at += np.bincount(spent["audible"][:, index], minlength=len(meter.periods_at))
 
     def recent_mean(self, ticks: float) -> Tick:

@@ -9,7 +9,6 @@ Rules kept here:
 * Any bytes whatever end as a Preset or a PresetError.
 """
 
-import math
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -19,8 +18,9 @@ from pathlib import Path
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
 from . import blocks as _declarations  # noqa: F401  importing them fills BLOCKS
-from .block import BLOCKS, MOST_FILES, OFF_ON, UNITS, Block, File, Option, Param
+from .block import BLOCKS, MOST_FILES, OFF_ON, Block, File, Option, Param
 from .errors import PresetError
+from .quantity import in_units, parse_quantity
 from .yamlfile import NAME, NAME_RULE, TAG, Reader, is_empty, line_of, quote, unknown, what
 
 VERSION = 1
@@ -38,7 +38,6 @@ DEEPEST_SPLIT = 8  # splits inside one another
 TAILS = ("ring", "cut")
 """What `tails:` may say: whether a block that is switched off still says what it has to say."""
 MACHINE_KEYS = ("budget", "period", "rate", "device")
-QUANTITY = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*(%|[^\W\d_]*)")
 NOTE = re.compile(r"([1-9][0-9]?)/(1|2|4|8|16|32|64)([.t]?)")
 NOTE_RULE = "such as 1/4, 1/8. (dotted) or 1/8t (triplet)"
 
@@ -158,22 +157,15 @@ def on_standby(preset: Preset) -> Preset:
     return replace(preset, chain=tuple(map(stand_by, preset.chain)))
 
 
-def parse_quantity(text: str, unit: str) -> float:
-    """The number in `text` in `unit` (a key of UNITS): "0.38 s" is 380.0 in "ms", "12%" is 12.0 in "%".
+def files_of(preset: Preset) -> list[Path]:
+    """All files that the blocks of a preset name, whether they are enabled or not."""
 
-    A bare number is in `unit`. Raises ValueError, whose text says what is allowed.
-    """
-    found = QUANTITY.fullmatch(text.strip())
-    if not found:
-        raise ValueError(f"{quote(text)} is not a number; write one {_in_units(unit)}")
-    number, written = found.groups()
-    if written and written not in UNITS[unit]:
-        raise ValueError(f"{quote(text)}: the unit {quote(written)} is not allowed; write a number {_in_units(unit)}")
-    # A unit is a power of ten, so 9 decimals lose nothing: 4.1 kHz is 4100 Hz and not 4099.999999999999.
-    value = round(float(number) * UNITS[unit][written or unit], 9)
-    if not math.isfinite(value):
-        raise ValueError(f"{quote(text)} is too large")
-    return value
+    def each(item: BlockSpec | Split) -> Iterable[Path]:
+        if isinstance(item, Split):
+            return [file for lane in item.lanes for inner in lane.chain for file in each(inner)]
+        return [file for named in item.files.values() for file in (named if isinstance(named, tuple) else (named,))]
+
+    return [file for item in preset.chain for file in each(item)]
 
 
 def parse_note(text: str) -> float | None:
@@ -420,7 +412,7 @@ class _Reader(Reader):
         """A number with or without a unit, or a note value, in the Param's unit and range; its default without any."""
         if node is None:
             return param.default
-        text = self.scalar(node, path, f"a number {_in_units(param.unit)}")
+        text = self.scalar(node, path, f"a number {in_units(param.unit)}")
         if text is None:
             return None
         at_tempo = ""
@@ -483,11 +475,6 @@ class _Reader(Reader):
         elif not os.path.isfile(asset):
             self.fault(node, path, f"{quote(text)} is not a file")
         return asset
-
-
-def _in_units(unit: str) -> str:
-    """What may be written: "in Hz or kHz"."""
-    return f"in {' or '.join(UNITS[unit])}" if unit else "without a unit"
 
 
 def _amount(value: float, param: Param) -> str:

@@ -114,8 +114,8 @@ def play(job: Job) -> Row:
     made = make_board(preset, job.rate, job.frames, guitar, policy=job.policy, budget=budget, costs=device.costs)
     chain = made.chain
     chain.engine["silent"] = 1
-    jitter_sd = device.jitter_sd(budget * chain.deadline_ns)
-    weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, (), job.seed, job.scenario, job.periods, jitter_sd)
+    jitter = device.jitter(budget * chain.deadline_ns)
+    weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, (), job.seed, job.scenario, job.periods, jitter)
     extra = extra_block(chain, made.control, made.model, budget)
     simulate(chain, made.control, weather, job.periods, Performance(chain, guitar), extra=extra)
     said = report.summary(

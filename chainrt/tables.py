@@ -1,19 +1,15 @@
-"""What was measured is kept: one small JSON file for each table, in the cache folder of the user.
+"""The names under which measured tables are kept (kept.py): one small JSON file for each.
 
 Rules kept here:
 * A table is found by what decided its figures and by nothing else. Costs: this machine, the sources of all compiled
   code, the block's kind, its files' contents and its channels. Fidelity: those sources, everything in the preset
   that is heard, and what was played. Change any of it, and the table is measured anew.
-* A table that cannot be read or written is no fault: it is measured again. Files appear whole or not at all, and
-  go after three months.
 """
 
 import hashlib
-import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -21,10 +17,9 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from .chain import Chain, ChainBlock
-from .compiled.native import cache_folder, cache_root
+from .compiled.native import cache_folder
 from .preset import Preset
 
-UNUSED_SECONDS = 90 * 24 * 3600  # older tables are removed when a new one is kept
 UNHEARD = ("id", "line", "path", "slim", "priority", "author", "tags", "name")
 """Fields of a preset that change no sound."""
 
@@ -50,40 +45,6 @@ def preset_key(preset: Preset, blocks: Sequence[ChainBlock], rate: float) -> str
     """The name of what is known of a preset's blocks on any machine: see facts.py."""
     levels = [[level.name for level in block.levels] for block in blocks]
     return _digest(cache_folder().name, preset, levels, rate)
-
-
-def shelf_key(kinds: Sequence[str], rate: float, frames: int) -> str:
-    """The name of what is known of blocks of all these kinds with their knobs as they come."""
-    return _digest(cache_folder().name, "shelf", list(kinds), rate, frames)
-
-
-def recall(kind: str, key: str) -> dict | None:
-    """A table that was kept; None if there is none that can be read. kind: "costs", "fidelity" or "facts"."""
-    try:
-        table = json.loads(_file(kind, key).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return table if isinstance(table, dict) else None
-
-
-def keep(kind: str, key: str, table: dict) -> None:
-    """Write a table down for `recall`, if it can be written."""
-    file = _file(kind, key)
-    draft = file.with_suffix(f".{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(table), "utf-8")
-        draft.replace(file)
-        for other in file.parent.iterdir():
-            if file.stat().st_mtime - other.stat().st_mtime > UNUSED_SECONDS:
-                other.unlink()
-    except OSError:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-
-
-def _file(kind: str, key: str) -> Path:
-    return cache_root() / "tables" / f"{kind}-{key}.json"
 
 
 def _digest(*parts) -> str:

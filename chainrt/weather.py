@@ -21,7 +21,8 @@ On top of them comes the load that was asked for, and a scenario:
   exponential of mean 80, at most 1 s, factor 1.1 to 1.7; stalls with probability 2e-4.
 
 The jitter of a device is one lognormal factor a period for all its blocks, of mean 1. Together with the wander it has
-the sd that is asked for (devices: as the profile's p99 over mean says), or the wander's own 0.016 if that is more.
+the sd that is asked for (devices: as the profile's p99 over mean says), or the wander's own 0.016 if that is more. A
+share of its variance, which a measured profile knows, lasts: that is an AR(1) process and slows down all cores alike.
 
 Rules kept here: seeded, and made a stretch at a time, so that a night needs no more memory than a minute. A longer run
 begins as the shorter one (thermal apart, which is a share of the run).
@@ -30,9 +31,11 @@ begins as the shorter one (thermal apart, which is a share of the run).
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
+from .devices.profile import Jitter
 from .engine.pair import NAP_NS
 from .layout import WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
 
@@ -103,7 +106,7 @@ SCENARIOS = "calm", "thermal", "bursts", "presets", "hostile"
 class Weather:
     """The seeded disturbances of a run, made a stretch at a time: rows as layout.weather_columns says.
 
-    periods: how long the run will be; only thermal needs it. jitter_sd: of a device, sd of the log of a factor.
+    periods: how long the run will be; only thermal needs it. jitter: of a device.
     """
 
     def __init__(
@@ -114,14 +117,16 @@ class Weather:
         seed: int = 0,
         scenario: str = "calm",
         periods: int = 0,
-        jitter_sd: float | None = None,
+        jitter: Jitter | None = None,
     ):
         self._blocks, self._period_s, self._load, self._scenario = blocks, period_s, load, scenario
         self._periods = periods
         self._random = np.random.default_rng(seed)
-        streams = (np.random.default_rng([seed, stream]) for stream in range(1, 5))
-        events, self._sway_random, self._other_core, self._device_random = streams
-        self._jitter_sd = jitter_sd
+        streams = (np.random.default_rng([seed, stream]) for stream in range(1, 6))
+        events, self._sway_random, self._other_core, self._device_random, self._lasting_random = streams
+        self._jitter = jitter
+        self._lasting: float | None = None
+        """The logarithm of what lasts of a device's jitter; None: nothing was drawn yet."""
         self._innovations = np.zeros(WANDER_MEMORY)
         self._sway = 0.0
         self._made = 0
@@ -153,7 +158,7 @@ class Weather:
         rows = np.zeros((periods, weather_columns(self._blocks)))
         rows[:, 0] = slowdown
         rows[:, 1] = np.minimum(WAKE_LEAST_NS + random.exponential(WAKE_MEAN_NS, periods), WAKE_MOST_NS)
-        factor = slowdown[:, np.newaxis] * self._jitter(random, of_device, periods)
+        factor = slowdown[:, np.newaxis] * self._factors(random, of_device, periods)
         probability = STALL_PROBABILITY * (HOSTILE_STALLS if self._scenario == "hostile" else 1.0)
         struck = random.random((periods, self._blocks)) < probability
         stalls = STALL_LEAST_NS * (1.0 + random.pareto(STALL_SHAPE, (periods, self._blocks)))
@@ -161,13 +166,29 @@ class Weather:
         rows[:, WEATHER_PERIOD + 1 :: WEATHER_BLOCK] = np.where(struck, np.minimum(stalls, STALL_MOST_NS), 0.0)
         return rows
 
-    def _jitter(self, random: np.random.Generator, of_device: np.random.Generator, periods: int) -> np.ndarray:
-        """(periods, blocks), or (periods, 1) of a device."""
+    def _factors(self, random: np.random.Generator, of_device: np.random.Generator, periods: int) -> np.ndarray:
+        """What is each period's own: (periods, blocks), or (periods, 1) of a device."""
         own = np.exp(random.normal(0.0, JITTER_SD, (periods, self._blocks)))
-        if self._jitter_sd is None:
+        if self._jitter is None:
             return own
-        sd = math.sqrt(max(0.0, self._jitter_sd**2 - WANDER_ALL_SD**2))
-        return np.exp(of_device.normal(-(sd**2) / 2, sd, (periods, 1)))
+        variance = (1 - self._jitter.lasting) * self._jitter_variance
+        return np.exp(of_device.normal(-variance / 2, math.sqrt(variance), (periods, 1)))
+
+    @property
+    def _jitter_variance(self) -> float:
+        """Of the logarithm of the device's factor, what the wander leaves of it."""
+        return max(0.0, self._jitter.sd**2 - WANDER_ALL_SD**2)
+
+    def _lasting_factors(self, periods: int) -> np.ndarray:
+        """What lasts of the device's jitter, (periods,)."""
+        variance = self._jitter.lasting * self._jitter_variance
+        kept = math.exp(-self._period_s / self._jitter.lasts_s)
+        drawn = self._lasting_random.normal(0.0, math.sqrt(variance), periods)
+        begin = drawn[0] if self._lasting is None else kept * self._lasting + math.sqrt(1 - kept**2) * drawn[0]
+        steps = math.sqrt(1 - kept**2) * drawn[1:]
+        logs = list(accumulate(steps, lambda log, step: kept * log + step, initial=begin))
+        self._lasting = logs[-1]
+        return np.exp(np.array(logs) - variance / 2)
 
     def take_extra(self, period: int) -> float | None:
         """What the one more block costs from this period on, in ns; None if that is as before."""
@@ -194,6 +215,8 @@ class Weather:
         starts = [step.time_s for step in self._load]
         factors = np.array([1.0, *(step.slowdown for step in self._load)])
         slowdown = np.exp(wander) * factors[np.searchsorted(starts, times + 1e-9, side="right")]
+        if self._jitter and self._jitter.lasting:
+            slowdown *= self._lasting_factors(periods)
         if self._scenario == "thermal":
             slowdown *= np.array(THERMAL)[np.minimum(number * len(THERMAL) // self._periods, len(THERMAL) - 1)]
         if self._scenario == "hostile":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrt import tables
+from chainrt import kept
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def tables_of_tests(tmp_path_factory):
     """Tables measured by tests are not the user's, and no test finds those of an earlier run."""
     folder = tmp_path_factory.mktemp("tables")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "cache_root", lambda: folder)
+        patch.setattr(kept, "cache_root", lambda: folder)
         yield
 
 

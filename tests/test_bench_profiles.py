@@ -10,11 +10,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 import profiles
 
-from chainrt.block import FAMILIES
 from chainrt.devices import Device, Figure, Point, reading
 from chainrt.devices.probe import Spent
 from chainrt.fit import Bench, FitBlock, FitLevel
 from chainrt.numeric import FRAMES, NumericBlock, numeric_chain
+from chainrt.vocabulary import FAMILIES
 
 BLOCKS = 10
 DEADLINE_NS = FRAMES * 1e9 / 48_000
@@ -63,5 +63,5 @@ def test_the_page_tells_ratios_and_how_many_are_as_near_as_was_aimed_at():
     page = profiles.page([near, far], device, argparse.Namespace(rounds=1))
     assert "| near | 50.00 % | 48.27 % | 1.04 |" in page
     assert "| far | 50.00 % | 96.54 % | 0.52 |" in page
-    assert "* mean: 1 of 2 within a factor of 1.05; median 0.78, worst 0.52." in page
-    assert "* p99: 1 of 2 within a factor of 1.1" in page
+    assert "* mean of presets: 1 of 2 within a factor of 1.05; median 0.78, worst 0.52." in page
+    assert "* p99 of presets: 1 of 2 within a factor of 1.1" in page

@@ -11,7 +11,7 @@ from blockplay import RATE_HZ, board, planted
 from models import tiny_container, tiny_sliced
 from naive import wavenet as twin
 
-from chainrt import calibrate, tables
+from chainrt import calibrate, kept, tables
 from chainrt.block import BLOCKS
 from chainrt.calibrate import BEST_DB, cost_table, fidelity_table, measure_fidelity, play_level
 from chainrt.chain import Chain
@@ -37,7 +37,7 @@ def guitar(frames=4000):
 
 @pytest.fixture(autouse=True)
 def no_tables(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "cache_root", lambda: tmp_path / "cache")
+    monkeypatch.setattr(kept, "cache_root", lambda: tmp_path / "cache")
 
 
 @pytest.fixture
@@ -186,24 +186,24 @@ def test_costs_do_not_depend_on_how_the_knobs_are_set(chain_of):
 def test_a_damaged_table_is_measured_again(damage, chain_of):
     chain = chain_of("[nam: {model: a.nam}]")
     before = fidelity_table(chain, guitar())
-    (file,) = tables.cache_root().glob("tables/fidelity-*.json")
+    (file,) = kept.cache_root().glob("tables/fidelity-*.json")
     file.write_text(damage)
     assert fidelity_table(chain, guitar()) == before
 
 
 def test_tables_of_last_season_go_when_a_new_one_is_kept():
-    tables.keep("costs", "old", {})
-    tables.keep("costs", "fresh", {})
-    (old,) = tables.cache_root().glob("tables/costs-old.json")
+    kept.keep("costs", "old", {})
+    kept.keep("costs", "fresh", {})
+    (old,) = kept.cache_root().glob("tables/costs-old.json")
     os.utime(old, (0, 0))
-    tables.keep("costs", "new", {})
-    assert tables.recall("costs", "old") is None
-    assert tables.recall("costs", "fresh") == tables.recall("costs", "new") == {}
+    kept.keep("costs", "new", {})
+    assert kept.recall("costs", "old") is None
+    assert kept.recall("costs", "fresh") == kept.recall("costs", "new") == {}
 
 
 def test_a_cache_that_cannot_be_written_is_no_fault(chain_of, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(tables, "cache_root", lambda: tmp_path / "file")
+    monkeypatch.setattr(kept, "cache_root", lambda: tmp_path / "file")
     assert len(fidelity_table(chain_of("[nam: {model: a.nam}]"), guitar())[0]) == 2
 
 

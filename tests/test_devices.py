@@ -1,6 +1,8 @@
 """Profiles: every figure with its source, laws that do what they say, published counts, and all faults of a file."""
 
 import math
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +15,16 @@ from models import tiny_container
 from pedalboards import chainrt
 
 from chainrt import devices, typical
-from chainrt.block import BLOCKS, FAMILIES, Level
+from chainrt.block import BLOCKS, Level
 from chainrt.chain import Chain
-from chainrt.devices import measuring, probe, reading
+from chainrt.compiled.native import SOURCES
+from chainrt.devices import here, measuring, probe, reading
 from chainrt.devices.profile import BASES, OWN_CORES, Device, Figure, Point
 from chainrt.errors import DeviceError
+from chainrt.fit import Bench, FitBlock, FitLevel
+from chainrt.places import PACKAGE
 from chainrt.preset import load as load_preset
+from chainrt.vocabulary import FAMILIES, kinds
 
 A2_LITE, A2_FULL = (
     Level(name, work, 6347, tuple, family="network") for name, work in (("lite", 1731), ("full", 11776))
@@ -326,6 +332,66 @@ def test_a_machine_is_measured_with_errors_written_and_read_back(tmp_path, capsy
     assert chainrt(capsys, "device", "check", tmp_path / "mine.yaml").status == 0
 
 
+def test_a_law_that_is_planted_is_found_again(tmp_path, monkeypatch):
+    """Waking up, the first amp, what each block takes, and moments at which everything is slow."""
+    rng, waking_ns, first_amp_ns, beside_ns = np.random.default_rng(3), 2_000, 6_000, 700
+
+    def costs_ns(chain) -> np.ndarray:
+        ids = zip(chain.blocks, chain.block_records["audible"], strict=False)
+        works = [(block.levels[int(level)], block.spec.kind) for block, level in ids]
+        took = np.array([300 + level.work * (5 if level.family == "network" else 20) for level, _ in works], float)
+        took *= chain.frames / 64
+        took[0] += waking_ns
+        amps = [place for place, (level, _) in enumerate(works) if level.family == "network"]
+        took[amps[0]] += first_amp_ns
+        return took
+
+    def played(chain, guitar, seconds, paced=True):
+        slow = np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.02, (60, 1)))
+        blocks = slow * costs_ns(chain)
+        return probe.Spent(blocks, blocks.sum(axis=1) + slow[:, 0] * beside_ns, np.zeros(60))
+
+    monkeypatch.setattr(probe, "play_stretch", played)
+    device = measuring.measure("planted", rounds=24)
+    for work in (1731, 11776):
+        told = device.cost("nam", Level("any", work, 6347, tuple, family="network")).of(64)
+        assert told == pytest.approx(300 + 5 * work, rel=0.1)
+    assert device["first_network_ns"] == pytest.approx(first_amp_ns, rel=0.5)
+    assert device["ns_per_period"] == pytest.approx(beside_ns + waking_ns, rel=0.2)
+    assert device.p99_ns(100_000) == pytest.approx(100_000 * np.exp(2.326 * 0.12), rel=0.1)
+
+
+@pytest.mark.parametrize(("share", "seconds"), [(0.0, 1.0), (0.5, 0.3), (0.9, 2.0)])
+def test_how_much_of_the_jitter_lasts_and_how_long_is_found_again(share, seconds):
+    """Stretches of 0.05 s, 0.1 s apart, of a slowness that wanders and of periods that jitter."""
+    rng, apart_s, log, moments = np.random.default_rng(1), 0.1, 0.0, []
+    for number in range(4000):
+        kept = np.exp(-apart_s / seconds)
+        log = kept * log + np.sqrt(share * (1 - kept**2)) * rng.normal()
+        moments.append((1e9 * apart_s * number, 0.2 * (log + np.sqrt(1 - share) * rng.normal(size=37))))
+    found_share, found_seconds = measuring.lasting(moments)
+    assert found_share == pytest.approx(share, abs=0.05)
+    if share:
+        assert found_seconds == pytest.approx(seconds, rel=0.3)
+
+
+def test_the_first_amp_is_charged_once_and_only_where_one_plays():
+    prices = {name: (Point(100, "measured", "here", work=11776),) for name in FAMILIES}
+    device = made_up(prices, first_network_ns=5_000, ns_per_period=1_000, ram_bytes=1e12, usable_share=1)
+    level = FitLevel("full", 11776, "network", 60.0)
+    amp = FitBlock("amp", "nam", (level,), (0,))
+
+    def load_ns(*blocks):
+        bench = Bench(blocks, tuple(range(len(blocks))), device)
+        return bench.fit().load * bench.deadline_ns
+
+    one = load_ns(amp)
+    assert one == pytest.approx(64 * 100 + 6_000)
+    assert load_ns(amp, replace(amp, id="other")) == pytest.approx(2 * 64 * 100 + 6_000)
+    pedal = replace(amp, kind="gain", levels=(replace(level, family="effect"),))
+    assert load_ns(pedal) == load_ns(pedal, replace(amp, enabled=False)) == pytest.approx(64 * 100 + 1_000)
+
+
 def test_device_new_needs_to_be_told_from_what(tmp_path, capsys):
     answer = chainrt(capsys, "device", "new", tmp_path / "mine.yaml")
     assert (answer.status, answer.out) == (2, "")
@@ -396,9 +462,9 @@ def test_the_amp_that_is_played_has_the_shape_of_an_official_a2(tmp_path):
     assert full.network.receptive_field == 6347
 
 
-def test_this_machine_is_measured_once_and_then_kept(tmp_path, monkeypatch):
-    monkeypatch.setenv("CHAINRT_CACHE", str(tmp_path))
-    monkeypatch.setattr(measuring, "cache_folder", lambda: Path("kernels-x"))
+def test_this_machine_is_measured_once_and_again_when_a_law_changes(tmp_path, monkeypatch):
+    """What an older chainrt measured goes; another machine's profile, in a shared folder, stays."""
+    monkeypatch.setenv("CHAINRT_CACHE", str(tmp_path / "cache"))
     asked = []
 
     def measured(name, tell):
@@ -409,3 +475,29 @@ def test_this_machine_is_measured_once_and_then_kept(tmp_path, monkeypatch):
     first, second = devices.load("this-machine"), devices.load("this-machine")
     assert asked == ["this-machine"]
     assert first == second
+    (place,) = (tmp_path / "cache" / "devices").iterdir()
+    (place.parent / "another-machine-0.yaml").write_text("its own")
+    package = tmp_path / "chainrt"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(here, "PACKAGE", package)
+    devices.load("this-machine")
+    assert len(asked) == 1
+    (package / "report.py").write_text("# decides nothing")
+    devices.load("this-machine")
+    assert len(asked) == 1
+    (package / "devices" / "measuring.py").write_text("# another law")
+    devices.load("this-machine")
+    assert len(asked) == 2
+    assert not place.exists()
+    assert len(list(place.parent.iterdir())) == 2
+
+
+def test_whatever_is_compiled_for_a_chain_decides_a_measured_profile():
+    deciding = {path for pattern in here.DECIDING for path in PACKAGE.glob(pattern)}
+    compiled = {path for pattern in SOURCES for path in PACKAGE.glob(pattern)}
+    assert {path for path in compiled - deciding if path.parent.name != "benchmarks"} == set()
+
+
+def test_the_vocabulary_knows_every_kind_by_its_file():
+    in_the_box = {kind for kind, block in BLOCKS.items() if block.kernel.__module__.startswith("chainrt.blocks.")}
+    assert in_the_box == set(kinds())

@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from models import tiny_sliced
 from naive import best_plan_by_trying_all
-from pedalboards import chainrt, pedalboard
+from pedalboards import chainrt, pedalboard, write_wav
 
-from chainrt import devices, facts, preset
+from chainrt import devices, facts, kept, known, preset
 from chainrt.chain import Chain
 from chainrt.cli import fit as command
-from chainrt.fit import NO, SLIMMED, YES, Bench, FitBlock, FitLevel
+from chainrt.fit import NO, SLIMMED, YES, Bench, FitBlock, FitChain, FitLevel
 from chainrt.scheduler import BlockModel, ChainModel, choose
 from chainrt.scheduler.paths import Lanes, frontier, time_ns
 from chainrt.scheduler.resident import Sizes, Solved, residents
@@ -147,8 +148,8 @@ def test_residents_never_exceed_the_limit_and_keep_the_best_plan_that_can_be_kep
         assert all(low in kept for low, kept in zip(floor, found.kept, strict=True))
         best = best_plan_by_trying_all([len(one.levels) for one in sizes], worth, lambda p: bytes_of(p) <= limit)
         assert worth(solve(found.kept).levels) >= worth(best)
-    for one, kept, gone in zip(allowed, found.kept, found.left_out, strict=True):
-        assert sorted((*kept, *gone)) == list(one)
+    for one, staying, gone in zip(allowed, found.kept, found.left_out, strict=True):
+        assert sorted((*staying, *gone)) == list(one)
 
 
 def test_what_does_not_fit_in_memory_is_left_out_and_told():
@@ -304,6 +305,19 @@ KEYS = [
 ]
 
 
+def test_a_block_that_is_off_is_on_the_screen_and_costs_what_the_profile_says(folder, capsys):
+    text = (folder / "preset.yaml").read_text()
+    (folder / "off.yaml").write_text(text.replace("drive: 6 dB", "enabled: false"))
+    for device, costs in (("pi4", False), ("two-rows", True)):
+        on, off = (
+            json.loads(chainrt(capsys, "fit", name, "--device", device, "--json").out)["blocks"][0]
+            for name in ("preset.yaml", "off.yaml")
+        )
+        assert (off["id"], off["enabled"]) == ("drive", False)
+        assert off["load"] == (on["load"] if costs else 0)
+    assert re.search(r"^drive +off +0\.0", chainrt(capsys, "fit", "off.yaml", "--device", "pi4").out, re.MULTILINE)
+
+
 def test_the_json_has_the_keys_that_scripts_rely_on(folder, capsys):
     answer = chainrt(capsys, "fit", "preset.yaml", "--device", "pi4", "--json")
     assert answer.status == 0
@@ -429,19 +443,68 @@ def test_a_run_keeps_only_what_fits_in_memory_and_says_what_it_leaves_out(clock,
     assert "even the smallest levels do not fit" in none.out
 
 
-def test_a_warm_fit_compiles_and_plays_nothing(folder):
-    """What takes long is not even asked for the second time."""
-    run = [sys.executable, "-m", "chainrt", "fit", "preset.yaml", "--device", "pi4"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run(run, check=True, env=env, capture_output=True)
+WAYS_TO_ASK = (
+    ("preset.yaml", "--device", "pi4"),
+    ("preset.yaml", "--device", "pi4", "--json", "-", "--add", "reverb", "--without", "cab"),
+    ("preset.yaml", "--compare", "pi4,pi5,daisy-seed", "--add", "model.nam"),
+    ("--max", "nam", "--device", "pi4"),
+)
+
+
+def test_a_fit_that_was_answered_before_needs_no_compiler(folder):
+    """What takes long is not even imported the second time: numba, all effects, libraries for sound."""
     code = (
-        "import sys; from chainrt import facts; from chainrt.compiled.native import Native\n"
-        "def no(*_): raise AssertionError('compiled or loaded')\n"
-        "Native._compile = no; facts.riff = no\n"
-        "from chainrt.cli import main; sys.exit(main(['fit', 'preset.yaml', '--device', 'pi4']))"
+        "import sys; from chainrt.cli import main\n"
+        f"statuses = [main(['fit', *way]) for way in {WAYS_TO_ASK}]\n"
+        "print(statuses, [name for name in ('numba', 'llvmlite', 'scipy', 'soundfile') if name in sys.modules])"
     )
-    answer = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    first, second = (
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    )
+    assert "[0, 0, 0, 0] ['numba'" in first.stdout.splitlines()[-1]
+    assert second.stdout.splitlines()[-1] == "[0, 0, 0, 0] []"
+    assert second.stdout.splitlines()[:-1] == first.stdout.splitlines()[:-1]
+
+
+@pytest.mark.parametrize("change", ["preset.yaml", "model.nam", "ir.wav", "sources", "rate", "damage", "nothing"])
+def test_an_answer_holds_until_a_file_changes_from_which_it_followed(change, folder, monkeypatch):
+    asked = []
+    found_out = facts.fit_blocks
+    monkeypatch.setattr(facts, "fit_blocks", lambda *given: asked.append(given) or found_out(*given))
+    first = known.chain("preset.yaml", 48_000, 64)(None)
+    rate = 44_100 if change == "rate" else 48_000
+    if change == "sources":
+        monkeypatch.setattr(kept, "_sources", lambda: "others")
+    elif change == "damage":
+        for file in (kept.cache_root() / "tables").glob("answer-*.json"):
+            file.write_text('{"origins": 1}')
+    elif change == "model.nam":
+        (folder / "model.nam").write_text(json.dumps(tiny_sliced()))
+    elif change == "preset.yaml":
+        (folder / "preset.yaml").write_text((folder / "preset.yaml").read_text().replace("Tiny", "Small"))
+    elif change == "ir.wav":
+        write_wav(folder / "ir.wav", [1.0, 0.5])
+    second = known.chain("preset.yaml", rate, 64)(None)
+    assert len(asked) == (1 if change == "nothing" else 2)
+    assert (second == first) == (change in ("nothing", "sources", "damage"))
+    assert second.name == ("Small" if change == "preset.yaml" else "Tiny")
+
+
+def test_a_file_that_is_gone_is_told_though_the_answer_is_known(folder, capsys):
+    assert chainrt(capsys, "fit", "preset.yaml", "--device", "pi4").status == 0
+    (folder / "ir.wav").unlink()
+    answer = chainrt(capsys, "fit", "preset.yaml", "--device", "pi4")
+    assert answer.status == 2
+    assert "'ir.wav' does not exist" in answer.err
+
+
+def test_a_chain_is_the_same_when_it_was_kept():
+    """Splits within splits, empty lanes, blocks that are off and levels that the preset forbids."""
+    blocks = (amp(), pedal(enabled=False, channels=2), replace(amp("low"), allowed=(0,)), pedal("cab"))
+    chain = FitChain("Deep", blocks, (0, Lanes(((), (1, Lanes(((2,), ()))), (3,)))))
+    assert known._chain(json.loads(json.dumps(known._plain_chain(chain)))) == chain
 
 
 def test_the_picture_is_a_png_and_without_matplotlib_one_line_says_so(folder, capsys, monkeypatch):

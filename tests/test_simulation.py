@@ -1,5 +1,6 @@
 """On the virtual clock: the same arguments give the same answer, and a load step is answered as it should be."""
 
+import io
 import json
 import os
 import subprocess
@@ -13,14 +14,19 @@ from blockplay import RATE_HZ, board
 from hypothesis import given
 from hypothesis import strategies as st
 from models import tiny_container
+from pedalboards import chainrt, pedalboard
+from rich.console import Console
 
 from chainrt import devices, preset, report
 from chainrt.chain import Chain, CostTable
+from chainrt.cli import show
 from chainrt.control import Control, chain_model
+from chainrt.devices.profile import Jitter
 from chainrt.layout import WEATHER_BLOCK, WEATHER_PERIOD
 from chainrt.performance import Performance
 from chainrt.scheduler import POLICIES
 from chainrt.simulate import PERIODS_AT_ONCE, simulate
+from chainrt.snapshot import Change
 from chainrt.weather import LoadStep, Weather, parse_load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -364,7 +370,7 @@ def test_every_block_jitters_on_its_own_by_two_percent():
 @pytest.mark.parametrize("sd", [0.0619, 0.15])
 def test_a_device_brings_its_own_jitter_one_factor_a_period_and_all_else_stays_as_it_is(sd):
     own = weather_of(100_000, blocks=3)
-    rows = Weather(3, PERIOD_S, (), 0, jitter_sd=sd).rows(100_000)
+    rows = Weather(3, PERIOD_S, (), 0, jitter=Jitter(sd)).rows(100_000)
     factor = rows[:, WEATHER_PERIOD::WEATHER_BLOCK]
     assert (factor == factor[:, :1]).all()
     assert np.log(factor[:, 0]).std() == pytest.approx(sd, rel=0.02)
@@ -374,8 +380,29 @@ def test_a_device_brings_its_own_jitter_one_factor_a_period_and_all_else_stays_a
     assert (rows[:, stays] == own[:, stays]).all()
 
 
+@pytest.mark.parametrize("lasting", [0.3, 0.7, 1.0])
+def test_what_lasts_of_a_jitter_is_as_large_and_as_long_as_was_asked_and_both_cores_share_it(lasting):
+    sd, lasts_s, periods = 0.3, 0.02, 200_000
+    rows, other = Weather(2, PERIOD_S, (), 0, jitter=Jitter(sd, lasting, lasts_s)).on_two_cores(periods)
+    assert np.array_equal(rows[:, 0], other[:, 0])
+    for one in (rows, other):
+        logs = np.log(one[:, WEATHER_PERIOD])
+        assert logs.std() == pytest.approx(sd, rel=0.02)
+        assert np.exp(logs).mean() == pytest.approx(1, abs=0.01)
+        logs -= logs.mean()
+        for apart in (1, 10):
+            common = (logs[apart:] * logs[:-apart]).mean() / sd**2
+            assert common == pytest.approx(lasting * np.exp(-apart * PERIOD_S / lasts_s), abs=0.03)
+
+
+def test_what_lasts_of_a_jitter_goes_on_from_one_stretch_of_rows_to_the_next():
+    weather = Weather(2, PERIOD_S, (), 0, jitter=Jitter(0.3, 1.0, 1.0))
+    steps = np.diff(np.log([weather.rows(1)[0, 0] for _ in range(500)]))
+    assert np.abs(steps).max() < 0.1
+
+
 def test_a_device_that_jitters_less_than_the_wander_has_the_wander_alone():
-    rows = Weather(2, PERIOD_S, (), 0, jitter_sd=0.01).rows(1000)
+    rows = Weather(2, PERIOD_S, (), 0, jitter=Jitter(0.01)).rows(1000)
     assert (rows[:, WEATHER_PERIOD] == rows[:, 0]).all()
 
 
@@ -461,3 +488,44 @@ def test_a_load_that_makes_no_sense_is_told_with_what_is_wrong(text, message):
 def test_any_text_is_a_load_or_a_fault(text):
     with suppress(ValueError):
         assert parse_load(text)
+
+
+# -- what a long one prints -----------------------------------------------------------------------------------------
+
+
+def told(changes) -> list[str]:
+    """What is printed of changes that come three at a tick."""
+    out = Console(file=io.StringIO(), width=200)
+    in_short = show.ChangesInShort(out)
+    for start in range(0, len(changes), 3):
+        in_short.add(changes[start : start + 3])
+    in_short.end()
+    return out.file.getvalue().splitlines()
+
+
+def up_and_down(number):
+    levels = ("full", "lite")
+    return [Change(i, "amp", levels[i % 2], levels[1 - i % 2], "because") for i in range(number)]
+
+
+@pytest.mark.parametrize("number", [0, 1, 10, 12, 15])
+def test_a_few_changes_are_told_one_by_one(number):
+    assert [line.split("@")[1] for line in told(up_and_down(number))] == [f"{i}.00 s, because" for i in range(number)]
+
+
+def test_of_many_changes_the_first_and_the_last_are_told_and_the_others_are_counted():
+    lines = told(up_and_down(3010))
+    assert lines[9].endswith("@9.00 s, because")
+    assert lines[10:13] == [
+        "  ... 2,995 more changes:",
+        "      amp: full -> lite 1,498 times, lite -> full 1,497 times",
+        "  ... and the last:",
+    ]
+    assert [line.split("@")[1] for line in lines[13:]] == [f"{i}.00 s, because" for i in range(3005, 3010)]
+
+
+def test_a_device_is_used_as_far_as_its_profile_says_unless_a_budget_is_given(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(pedalboard(tmp_path))
+    for options, budget in (((), 0.85), (("--budget", "50%"), 0.5)):
+        chainrt(capsys, "run", "preset.yaml", "--device", "pi4", "--periods", "10", "--json", "run.json", *options)
+        assert json.loads((tmp_path / "run.json").read_text())["budget"] == budget

@@ -51,7 +51,11 @@ def parser() -> Parser:
     run.add_argument("--output", metavar="WAV", help="keep the sound, as float32")
     run.add_argument("--seconds", metavar="S", help="how long to play (default: a file once, a guitar for ever)")
     _engine_options(run)
-    run.add_argument("--budget", metavar="SHARE", default="70%", help="share of the deadline to use (default: 70%%)")
+    run.add_argument(
+        "--budget",
+        metavar="SHARE",
+        help="share of the deadline to use (default: 70%%, or as the --device's profile says)",
+    )
     run.add_argument("--memory", metavar="SIZE", help="keep only levels that fit, as 2MiB (default: keep all)")
     run.add_argument("--policy", metavar="NAME", default="adaptive", help="adaptive (default), full or lite")
     run.add_argument(
@@ -176,7 +180,7 @@ def parser() -> Parser:
     new.add_argument("file", metavar="FILE", nargs="?", default="this-machine.yaml", help="where it goes")
     new.add_argument("--from-this-machine", action="store_true", help="measure the machine this runs on")
     new.add_argument(
-        "--rounds", metavar="N", default="4", help="how often each level plays, 11 s all in all (default: 4)"
+        "--rounds", metavar="N", default="10", help="how often each level plays, 4 s all in all (default: 10)"
     )
     new.add_argument(
         "--without-pauses", action="store_true", help="keep the processor busy: to scale other devices from"

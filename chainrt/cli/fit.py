@@ -6,12 +6,10 @@ input is wrong. With --compare, that of the device where least fits.
 
 from collections.abc import Callable
 
-from .. import devices, facts, preset
-from ..calibrate import BEST_DB
-from ..chain import plan_blocks
+from .. import devices, known
 from ..devices import Device
 from ..errors import Fault, PresetError
-from ..fit import NO, SLIMMED, YES, Bench, Fit, FitBlock
+from ..fit import BEST_DB, NO, SLIMMED, YES, Bench, Fit, FitBlock, FitChain
 from . import fit_screen, show, values
 
 STATUS = {YES: 0, NO: 1, SLIMMED: 3}
@@ -25,8 +23,7 @@ def fit(options) -> int:
     frames, rate = read(values.period, options.period), read(values.rate, options.rate)
     budget = read(values.budget, options.budget) if options.budget else None
     memory = read(values.memory, options.memory) if options.memory else None
-    board = read(preset.load, options.preset) if options.preset else None
-    planned = board and rate and read(plan_blocks, board, rate)
+    find = read(known.chain, options.preset, rate, frames) if options.preset and rate and frames else None
     read(_something_asked, options)
     for path in (options.json if options.json != "-" else None, options.plot):
         read(values.writable, path, (options.preset,), False)
@@ -36,18 +33,18 @@ def fit(options) -> int:
 
     out = show.console(to_stderr=options.json == "-")
     with show.compiling() as tell:
-        shelf = facts.shelf(rate, frames)
+        shelf = known.shelf(rate, frames)
         more = [block for name in _words(options.add) if (block := read(_to_add, name, shelf, rate, frames, tell))]
-        blocks, path = facts.fit_blocks(board, rate, frames, tell, planned) if board else ((), ())
+        chain = find(tell) if find else FitChain("", (), ())
     most = read(_kind, options.max, shelf) if options.max else None
     read.raise_faults()
 
     def bench_on(device: Device) -> Bench:
-        bench = Bench(blocks, path, device, frames, rate, budget, memory)
+        bench = Bench(chain.blocks, chain.path, device, frames, rate, budget, memory)
         try:
             bench = bench.without(_words(options.without))
         except KeyError as error:
-            ids = ", ".join(block.id for block in blocks)
+            ids = ", ".join(block.id for block in chain.blocks)
             raise PresetError(Fault("--without", f"no block {error.args[0]!r} in the chain; there are {ids}")) from None
         for block in more:
             bench = bench.plus(block)
@@ -55,22 +52,21 @@ def fit(options) -> int:
 
     benches = [bench_on(device) for device in found]
     fits = [bench.fit() for bench in benches]
-    name = board.name if board else None
     answers = [_answer(options.preset, bench, one, shelf, most) for bench, one in zip(benches, fits, strict=True)]
-    if board and len(benches) == 1:
-        fit_screen.print_fit(out, name, benches[0], fits[0], answers[0])
-    elif board:
-        fit_screen.print_comparison(out, name, benches, fits, answers)
+    if options.preset and len(benches) == 1:
+        fit_screen.print_fit(out, chain.name, benches[0], fits[0], answers[0])
+    elif options.preset:
+        fit_screen.print_comparison(out, chain.name, benches, fits, answers)
     if most:
-        fit_screen.print_most(out, most, answers, bool(board))
-    if options.plot and board:
+        fit_screen.print_most(out, most, answers, bool(options.preset))
+    if options.plot:
         from .. import fit_plot
 
-        fit_plot.plot(options.plot, name, benches, fits)
+        fit_plot.plot(options.plot, chain.name, benches, fits)
         out.print(f"\n{options.plot}: written")
     answer = answers[0] if len(answers) == 1 else {"preset": options.preset, "compare": answers}
     values.write_json(options.json, answer)
-    if not board:
+    if not options.preset:
         return 0 if any(any(one["max"]["alone"].values()) for one in answers) else 1
     return STATUS[max((one.fits for one in fits), key=SURENESS.index)]
 
@@ -106,7 +102,7 @@ def _kind(name: str, shelf: dict[str, FitBlock]) -> str:
 
 def _to_add(name: str, shelf: dict[str, FitBlock], rate: float, frames: int, tell: Callable) -> FitBlock:
     if name.endswith((".nam", ".wav")):
-        return facts.added(name, rate, frames, tell)
+        return known.added(name, rate, frames, tell)
     if name not in shelf:
         raise PresetError(Fault("--add", f"no block {name!r}; there are {', '.join(shelf)}, and FILE.nam, FILE.wav"))
     return shelf[name]

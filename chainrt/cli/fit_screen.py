@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from ..calibrate import BEST_DB
-from ..fit import NO, Bench, Fit
+from ..fit import BEST_DB, NO, Bench, Fit
 from ..scheduler.paths import Lanes, Path
 from . import show
 
@@ -55,7 +54,7 @@ def print_comparison(out: Console, name: str, benches: Sequence[Bench], fits: Se
         )
         rows.add_row(
             bench.device.name,
-            Text(fit.fits, style=COLOURS[fit.fits]),
+            Text(fit.fits if fit.memory.fits else f"{fit.fits}: memory", style=COLOURS[fit.fits]),
             f"{100 * fit.load:.1f}",
             f"{100 * bench.budget:.0f}",
             f"{100 * (bench.budget - fit.load):.1f}",

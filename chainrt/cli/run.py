@@ -1,6 +1,7 @@
 """`chainrt run`: play a preset against the clock, or simulate it."""
 
 import math
+from contextlib import contextmanager
 
 from .. import audiofile, devices, facts, preset, report
 from ..board import Board, make_board
@@ -22,6 +23,7 @@ from ..weather import SCENARIOS, LoadStep, Weather, parse_load
 from . import live, show, values
 
 SIMULATED_DEVICE = "pi4"
+BUDGET = 0.7  # of the deadline, where neither the player nor a device's profile says more
 LONGEST_SECONDS = 24 * 3600
 MOST_PERIODS = 10**9
 LONGEST_KEPT_FRAMES = 3600 * 48_000  # with --output: all of it is kept in memory, and a WAV file ends at 4 GiB
@@ -31,7 +33,8 @@ def run(options) -> int:
     """Play; print the table; exit status."""
     is_virtual = options.simulate or options.device is not None or options.trace is not None
     read = values.Reader()
-    budget, frames = read(values.budget, options.budget), read(values.period, options.period)
+    budget = read(values.budget, options.budget) if options.budget is not None else None
+    frames = read(values.period, options.period)
     rate = read(values.rate, options.rate)
     policy = read(values.choice, "--policy", options.policy, POLICIES)
     memory = read(values.memory, options.memory) if options.memory else None
@@ -53,6 +56,8 @@ def run(options) -> int:
     if options.json != "-":
         read(values.writable, options.json, (options.preset, options.input, options.output), False)
     read.raise_faults()
+    if budget is None:
+        budget = BUDGET if options.device is None else device["usable_share"]
     if options.second_core and not is_virtual:
         check_cores()
     route = None if is_virtual else live.find_route(options, rate, samples, asked)
@@ -98,13 +103,14 @@ def run(options) -> int:
             for played in {chain, made.played}:
                 played.engine["silent"] = int(options.output is None)
             periods = math.ceil(length / frames)
-            jitter_sd = device.jitter_sd(budget * chain.deadline_ns)
-            weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed, scenario, periods, jitter_sd)
+            jitter = device.jitter(budget * chain.deadline_ns)
+            weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed, scenario, periods, jitter)
             extra = extra_block(chain, control, model, budget, made.pair)
-            if recorded:
-                replay(chain, control, recorded, door, _teller(out, chain))
-            else:
-                simulate(chain, control, weather, periods, door, _teller(out, chain), extra, made.pair)
+            with _teller(out, chain) as tell:
+                if recorded:
+                    replay(chain, control, recorded, door, tell)
+                else:
+                    simulate(chain, control, weather, periods, door, tell, extra, made.pair)
         else:
             recorder = Recorder(chain, control, about(chain, policy, budget)) if options.record_trace else None
             live.play(session, out, is_watched=out.is_terminal and not options.no_view)
@@ -242,8 +248,15 @@ def _place(route: live.Route) -> str:
     return f"Playing from {route.input.name} through {route.output.name} ({route.output.host}).{ending}"
 
 
+@contextmanager
 def _teller(out, chain: Chain):
-    def tell(done: int, total: int, changes: list[LevelChange]) -> None:
-        show.print_changes(out, [named(change, chain) for change in changes])
+    """Yields tell(done, total, changes) of a simulation."""
+    in_short = show.ChangesInShort(out)
 
-    return tell
+    def tell(done: int, total: int, changes: list[LevelChange]) -> None:
+        in_short.add([named(change, chain) for change in changes])
+
+    try:
+        yield tell
+    finally:
+        in_short.end()

@@ -1,7 +1,9 @@
 """How things look in a terminal: the only module that formats text for people."""
 
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -9,7 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..snapshot import Change, Snapshot
+if TYPE_CHECKING:  # needs the compiler
+    from ..snapshot import Change, Snapshot
+
+FIRST_CHANGES, LAST_CHANGES = 10, 5  # of a simulation, which are printed one by one
 
 
 def console(to_stderr: bool) -> Console:
@@ -138,14 +143,50 @@ def sureness(device) -> str:
     return ", ".join(f"{len(names)} {basis}" for basis, names in device.figures_by_basis().items())
 
 
-def print_changes(out: Console, changes: Iterable[Change]) -> None:
+def print_changes(out: Console, changes: "Iterable[Change]") -> None:
     """A line for each, as it happens: `glass.nam: full -> lite @12.4 s, load 104 % of budget`."""
     for change in changes:
         reason = f", {change.reason}" if change.reason else ""
         out.print(f"  {change.block}: {change.before} -> {change.after} @{change.time_s:.2f} s{reason}")
 
 
-def print_moment(out: Console, seen: Snapshot) -> None:
+class ChangesInShort:
+    """Prints the first changes of a simulation as they happen, and at its `end` the last ones and how many there were.
+
+    A night has thousands of them; all of them are in the JSON.
+    """
+
+    def __init__(self, out: Console):
+        self._out = out
+        self._printed = 0
+        self._last: deque[Change] = deque(maxlen=LAST_CHANGES)
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        """Of those that were not printed: block, level before, level after."""
+
+    def add(self, changes: "Sequence[Change]") -> None:
+        now = changes[: FIRST_CHANGES - self._printed]
+        print_changes(self._out, now)
+        self._printed += len(now)
+        for change in changes[len(now) :]:
+            self._last.append(change)
+            self._counts[change.block, change.before, change.after] += 1
+
+    def end(self) -> None:
+        for change in self._last:
+            self._counts[change.block, change.before, change.after] -= 1
+        by_block: dict[str, list[str]] = {}
+        for (block, before, after), number in self._counts.most_common():
+            if number:
+                by_block.setdefault(block, []).append(f"{before} -> {after} {number:,} times")
+        if by_block:
+            self._out.print(f"  ... {count(self._counts.total(), 'more change')}:")
+            for block, told in by_block.items():
+                self._out.print(f"      {block}: {', '.join(told)}")
+            self._out.print("  ... and the last:")
+        print_changes(self._out, self._last)
+
+
+def print_moment(out: Console, seen: "Snapshot") -> None:
     """How it goes, on one line: `   15 s  load 10.5 %, p99 15.8 %, max 23.2 %; 2 misses; glass full, brick lite`."""
     levels = ", ".join(f"{block.id} {block.levels[block.level]}" for block in seen.blocks if len(block.levels) > 1)
     misses = f"{seen.misses:,} {'miss' if seen.misses == 1 else 'misses'}"

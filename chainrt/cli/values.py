@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Collection
 
 from ..errors import ChainrtError, DeviceError, Fault, PresetError
-from ..preset import parse_quantity
+from ..quantity import parse_quantity
 
 
 class Reader:

@@ -14,7 +14,6 @@ Rules kept here:
 
 import ctypes
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterable
@@ -23,15 +22,15 @@ from pathlib import Path
 
 import numba
 import numpy as np
-import platformdirs
 from numba import types
+
+from ..places import PACKAGE, cache_root
 
 PLANE = types.CPointer(types.float32)
 """One channel of a period: n consecutive float32 samples."""
 INTEGER = types.int64
 FLOAT = types.float64
 
-PACKAGE = Path(__file__).resolve().parent.parent
 SOURCES = (
     "compiled/*.py",
     "blocks/*.py",
@@ -100,11 +99,6 @@ def _imported(source: Path) -> tuple[Path, ...]:
 def _file(place: Path) -> Path | None:
     """The source of a module or a package of this path, if there is one."""
     return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
-
-
-def cache_root() -> Path:
-    """The user's cache folder for chainrt."""
-    return Path(os.environ.get("CHAINRT_CACHE") or platformdirs.user_cache_dir("chainrt", appauthor=False))
 
 
 class Native:

@@ -1,7 +1,7 @@
 """Simulated devices: what a chain would cost on hardware that is not here.
 
 `load` finds a profile: one in the box (a YAML file in this folder), a file of your own, or `this-machine`, which is
-measured when it is first asked for and kept (measuring.py).
+measured when it is first asked for and kept (here.py, measuring.py). Only measuring imports effects and the compiler.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import DeviceError, Fault
+from .here import this_machine
 from .profile import BASES, Cost, Device, Figure, Point, least_sure
 from .reading import read, write
 
@@ -41,9 +42,7 @@ def load(name: str, tell: Callable[[int, int, str], None] | None = None) -> Devi
     tell(done, total, what) hears of progress where this machine has to be measured.
     """
     if name == THIS_MACHINE:
-        from . import measuring  # needs the compiler
-
-        return measuring.this_machine(tell)
+        return this_machine(tell)
     if name.endswith((".yaml", ".yml")):
         return read_file(name)
     return _in_the_box(name)

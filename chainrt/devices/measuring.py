@@ -5,10 +5,12 @@ added up.
 
 Rules kept here:
 * A cost is a mean. It is found from medians, since a mean of a few periods is the machine's and not the block's: the
-  middle one of the medians of all stretches, times one factor for all blocks, with which the parts of the boards add
-  up to what the boards took. Half the distance between the quarter points of the medians, as a share, is the error.
+  middle one of the medians of all stretches, times one factor for all blocks, with which the figures add up to what
+  the boards took in the mean. Half the distance between the quarter points of the medians, as a share, is the error.
 * What a call costs is told from two periods: c(n) = a * (n + extra).
-* The 99th percentile of a period is a straight line over its mean, through what boards and parts of boards took.
+* The 99th percentile of a period is a straight line over its mean, through what boards, halves of boards and stacks of
+  amps took, up to most of the deadline. It does not come of the percentiles of blocks: what makes periods differ slows
+  down all blocks alike (in stretches of 0.1 s, the means lay 10 to 30 % apart, for 5 % of the deadline as for 90 %).
 * A profile *to scale from* (`paced` false) has no pauses, and costs in terms of the reference (probe.steady). What is
   scaled from it depends on these shares alone, so it comes out the same on a busy machine.
 """
@@ -19,34 +21,25 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import llvmlite.binding as llvm
 import numpy as np
 import psutil
 
-from ..block import FAMILIES
-from ..compiled.native import cache_folder, cache_root
-from .probe import RATE_HZ, STRETCH_SECONDS, Probe, Work
-from .profile import ONE_CORE, Device, Figure, Point
-from .reading import read, write
+from ..vocabulary import FAMILIES
+from .here import processor
+from .probe import FILLED, RATE_HZ, STRETCH_SECONDS, Probe, Work
+from .profile import ONE_CORE, OPTIONAL, Device, Figure, Point
+from .reading import ERROR
 
 FRAMES, FEW_FRAMES = 64, 16
-ROUNDS = 4
+ROUNDS = 10
 USABLE_SHARE = 0.7
 A2_FULL_WORK = 11_776  # multiply-adds a frame of the reference
 ENGINE_RATIO = 4.4
 """How much longer the field's reference engine takes for an A2 Full than chainrt, at 64 frames: bench/RESULTS.md,
 Networks, fastest rounds on one machine, 1,282 over 293 ns."""
-
-
-def this_machine(tell: Callable[[int, int, str], None] | None = None) -> Device:
-    """The profile of this machine: as kept, or measured now and kept until the kernels or the machine change."""
-    place = cache_root() / "devices" / f"{_machine_name()}-{cache_folder().name}.yaml"
-    if not place.exists():
-        text = write(measure("this-machine", tell))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, "utf-8")
-    return read(place, lambda name: (_ for _ in ()).throw(LookupError(name)))
 
 
 def measure(
@@ -55,7 +48,7 @@ def measure(
     rounds: int = ROUNDS,
     paced: bool = True,
 ) -> Device:
-    """Play for about `rounds` x 11 seconds and tell what it cost. tell(done, total, what) hears of progress.
+    """Play for about `rounds` x 5 seconds and tell what it cost. tell(done, total, what) hears of progress.
 
     Without `paced` the periods follow each other at once, so what waking up costs is left out: to scale from.
     """
@@ -71,11 +64,19 @@ def measure(
     return measurement.device(name, paced)
 
 
+class Median(NamedTuple):
+    """Nanoseconds of a call at FRAMES in the middle of all stretches, and what was found out beside."""
+
+    ns: float
+    error: float
+    extra_frames: float
+
+
 class Measurement:
     """What is known of this machine so far."""
 
     def __init__(self, folder: Path, tell: Callable[[int, int, str], None] | None = None):
-        self._long, self._short = (Probe(folder, frames, tell) for frames in (FRAMES, FEW_FRAMES))
+        self._long, self._short = Probe(folder, FRAMES, tell, FILLED), Probe(folder, FEW_FRAMES, tell)
         self._rounds = 0
 
     def __len__(self) -> int:
@@ -92,13 +93,16 @@ class Measurement:
         """The profile after the rounds so far."""
         pace = "" if paced else ", without pauses"
         source = (
-            f"played on {platform.node() or 'this machine'} ({_processor()}),"
+            f"played on {platform.node() or 'this machine'} ({processor()}),"
             f" {self._rounds} x {STRETCH_SECONDS} s a level{pace}"
         )
-        mean = self._long.mean_over_medians() if paced else 1.0
-        costs = self._costs(source, mean, paced)
+        medians = self._medians(paced)
         beside, beside_error = _middle(self._long.beside())
+        first, first_error = self._first_network(medians)
+        mean = self._long.mean_over(lambda work: medians[work].ns, beside, first) if paced else 1.0
+        costs = self._costs(medians, source, mean)
         slope, beside_tail = tail_law(self._long.tails())
+        share, seconds = lasting(self._long.moments()) if paced else (0.0, 0.0)
 
         def measured(value: float, error: float | None = None) -> Figure:
             return Figure(value, "measured", source, error)
@@ -108,6 +112,7 @@ class Measurement:
 
         extra = float(np.median([points[0].extra_frames for points in costs.values()]))
         figures = {
+            **OPTIONAL,
             "clock_mhz": told(_clock_mhz(), "what the system says"),
             "cores": told(os.cpu_count() or 1, "what the system says"),
             "period_frames": measured(FRAMES),
@@ -121,21 +126,38 @@ class Measurement:
             "bypassed_share": Figure(0.0, "measured", "blocks with enabled: false are not played at all"),
             "handover_ns": Figure(0.0, "measured", "lanes share one core"),
         }
+        if paced:
+            figures |= {
+                "first_network_ns": measured(mean * first, first_error),
+                "jitter_lasting": measured(share),
+                "jitter_lasts_s": measured(seconds),
+            }
         full = next(point for point in costs["network"] if point.work == A2_FULL_WORK)
         said = f"A2 Full here, times {ENGINE_RATIO}: what the reference engine took on one machine (bench/RESULTS.md)"
-        reference = Figure(ENGINE_RATIO * full.value, "derived", said)
-        return Device(name, _processor(), llvm.get_host_cpu_name(), ONE_CORE, figures, costs, reference=reference)
+        reference = Figure(ENGINE_RATIO * (full.value + mean * first / FRAMES), "derived", said)
+        return Device(name, processor(), llvm.get_host_cpu_name(), ONE_CORE, figures, costs, reference=reference)
 
-    def _costs(self, source: str, mean: float, paced: bool) -> dict[str, tuple[Point, ...]]:
-        probes = self._long, self._short
-        long, short = (probe.costs() if paced else probe.costs_by_reference() for probe in probes)
-
-        def point(work: Work) -> Point:
+    def _medians(self, paced: bool) -> dict[Work, Median]:
+        """What a call of everything takes in the middle."""
+        long, short = (probe.costs() if paced else probe.costs_by_reference() for probe in (self._long, self._short))
+        found = {}
+        for work in sorted(long):
             (many_ns, error), (few_ns, _) = _middle(long[work]), _middle(short[work])
-            extra = _extra_frames(many_ns, few_ns)
-            return Point(mean * many_ns / FRAMES, "measured", source, error, work.work, extra)
+            found[work] = Median(many_ns, error, _extra_frames(many_ns, few_ns))
+        return found
 
-        points = {work: point(work) for work in sorted(long)}
+    def _first_network(self, medians: dict[Work, Median]) -> tuple[float, float | None]:
+        """(what the first amp of a period takes beyond any other, nanoseconds; error as a share of it)."""
+        first, error = _middle(self._long.first_network())
+        further = next(one.ns for work, one in medians.items() if work.work == A2_FULL_WORK)
+        beyond = max(0.0, first - further)
+        return beyond, min(error * first / beyond, ERROR.high) if beyond else None
+
+    def _costs(self, medians: dict[Work, Median], source: str, mean: float) -> dict[str, tuple[Point, ...]]:
+        points = {
+            work: Point(mean * one.ns / FRAMES, "measured", source, one.error, work.work, one.extra_frames)
+            for work, one in medians.items()
+        }
         found: dict[str, list[Point]] = {}
         families: dict[str, dict[float, Point]] = {family: {} for family in FAMILIES}
         for work, made in points.items():
@@ -166,6 +188,21 @@ def tail_law(tails: np.ndarray) -> tuple[float, float]:
     return float(slope), float(beside)
 
 
+def lasting(moments: Sequence[tuple[float, np.ndarray]]) -> tuple[float, float]:
+    """(share of the variance of periods that is their stretch's, seconds in which that is forgotten).
+
+    moments: of stretches in their order, when each began (ns) and the logarithms of its periods, about 0 on the whole.
+    From one stretch to the next so much is left as their means have in common.
+    """
+    began_ns = np.array([began for began, _ in moments])
+    means = np.array([logs.mean() for _, logs in moments])
+    within = np.mean([logs.var() for _, logs in moments])
+    between = max(0.0, means.var() - within / len(moments[0][1]))
+    left = (means[1:] * means[:-1]).mean() / max(means.var(), 1e-12)
+    seconds = np.diff(began_ns).mean() / 1e9 / -np.log(np.clip(left, 0.01, 0.99))
+    return float(between / (between + within)) if between else 0.0, float(seconds)
+
+
 def _extra_frames(many_ns: float, few_ns: float) -> float:
     """c(FRAMES) and c(FEW_FRAMES) -> the extra frames of c(n) = a * (n + extra); not below 0, at most a period."""
     ratio = few_ns / many_ns
@@ -183,24 +220,9 @@ def _middle(values: Sequence[float]) -> tuple[float, float]:
 # -- what the machine is --------------------------------------------------------------------------------------------
 
 
-def _processor() -> str:
-    """The processor's name as the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine() or "unknown processor"
-
-
 def _clock_mhz() -> float:
     try:
         frequency = psutil.cpu_freq()
         return max(1.0, frequency.max or frequency.current)
     except (AttributeError, NotImplementedError, OSError):
         return 1.0
-
-
-def _machine_name() -> str:
-    return f"{platform.node() or 'machine'}-{llvm.get_host_cpu_name()}-{os.cpu_count()}"

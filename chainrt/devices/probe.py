@@ -2,7 +2,8 @@
 
 Each board plays for a moment with its blocks at their smallest levels, then at the next ones, and so on; then comes the
 next board; a *round* is all of them. Whoever plays something else between the stretches compares it with a machine in
-the same state.
+the same state. Stretches are short and rounds are many: what makes periods differ is mostly the moment (a neighbour, a
+clock, a virtual machine's host), which slows down all blocks alike for longer than a stretch.
 
 Rules kept here:
 * On every board stands the *reference*: an amp with the layers of an official A2, always at its largest level. What
@@ -10,14 +11,21 @@ Rules kept here:
 * Weights of the amps are random: what a network costs depends on its shape and not on what it has learned.
 * Each board opens with a drive: whatever comes first is dear, since the processor has slept. What the drive takes there
   beyond what it takes elsewhere is not charged to a block but to the period (`beside`).
+* So is the first amp of a period: it fetches the code that all amps share. What an amp costs is told from *stacks*,
+  nothing but amps, all but the first of each; what the reference takes beyond that, where it is the only amp on its
+  board, is `first_network`. It does not matter whether the amps of a stack are copies (measured: it made no difference
+  in 14 of them), for each has its own memory of the past, and that is most of what they touch.
+* Larger stacks fill the deadline to FILLED, so that it is known how long periods spread that are nearly too long.
 * Kinds are dealt out, so that the large ones (reverb, long cabinets) stand on different boards: what they throw out of
   the caches is paid for by all, as in presets.
 * The first SETTLING_PERIODS of a stretch do not count: another board has played before.
 * Nothing rests (engine/rest.py): a cost is what a block takes when it has something to do.
 """
 
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,22 +40,31 @@ from ..preset import load as load_preset
 from ..riff import riff
 
 RATE_HZ = 48_000
-STRETCH_SECONDS = 0.2
+STRETCH_SECONDS = 0.05
 SETTLING_PERIODS = 20
 BLOCKS_BESIDE = 5  # the opener and the reference on a board, at most
 OPENER, REFERENCE = "opener", "reference"
 OPENER_KIND = "drive"
 IR_TAPS = (512, 2048)
+SETTINGS = {"reverb": ("predelay: 15 ms", "predelay: 40 ms")}
+"""Kinds that cost more or less as they are set (a quarter, from 20 ms on): measured in all these ways, told as one."""
 A2_CHANNELS = (2, 3, 4, 6, 8)  # official are 3 (Lite) and 8 (Full)
+STACKED = 4  # amps in the stack on which all their sizes are measured
+FILLED = (0.25, 0.5, 0.75)  # of the deadline, roughly, by stacks of amps at their largest
+MOST_STACKED = 64
 QUICKEST = 0.25  # of the periods: nobody disturbed them
 
 
 class Spent(NamedTuple):
-    """What a stretch took, nanoseconds: `blocks` (periods, blocks), `whole` (periods,), and `missed` (periods,)."""
+    """What a stretch took, nanoseconds: `blocks` (periods, blocks), `whole` (periods,), and `missed` (periods,).
+
+    began_ns: when, by the engine's clock.
+    """
 
     blocks: np.ndarray
     whole: np.ndarray
     missed: np.ndarray
+    began_ns: float = 0.0
 
 
 class Work(NamedTuple):
@@ -78,7 +95,8 @@ def play_stretch(chain: Chain, guitar: np.ndarray, seconds: float, paced: bool =
     audio.join()
     counted = slice(SETTLING_PERIODS, periods)
     blocks = chain.spent["measured_ns"][counted, : len(chain.blocks)].copy()
-    return Spent(blocks, chain.ring["spent_ns"][counted].astype(float), chain.ring["missed"][counted].copy())
+    ring = chain.ring[counted]
+    return Spent(blocks, ring["spent_ns"].astype(float), ring["missed"].copy(), float(ring["release_ns"][0]))
 
 
 def steady(blocks: np.ndarray, whole: np.ndarray, reference: int) -> tuple[np.ndarray, float]:
@@ -91,85 +109,141 @@ def steady(blocks: np.ndarray, whole: np.ndarray, reference: int) -> tuple[np.nd
     return medians / medians[reference], float(medians[reference])
 
 
-class Probe:
-    """All boards at one period (frames), and what they took."""
+class Board(NamedTuple):
+    """A chain, the number of its levels (see `_picked`), and the stretches that were played of it so."""
 
-    def __init__(self, folder: Path, frames: int, tell: Callable[[int, int, str], None] | None = None):
+    chain: Chain
+    number: int
+    spent: list[Spent]
+
+    @property
+    def works(self) -> list[Work]:
+        """What each block is."""
+        return _works(self.chain, self.number)
+
+    @property
+    def reference(self) -> int | None:
+        """The place of the reference; None in a stack."""
+        ids = [block.id for block in self.chain.blocks]
+        return ids.index(REFERENCE) if REFERENCE in ids else None
+
+    @property
+    def medians(self) -> np.ndarray:
+        """Nanoseconds, (stretches, blocks)."""
+        return np.array([np.median(one.blocks, axis=0) for one in self.spent])
+
+
+class Probe:
+    """All boards at one period (frames), and what they took. filled: shares of the deadline for stacks of amps."""
+
+    def __init__(
+        self,
+        folder: Path,
+        frames: int,
+        tell: Callable[[int, int, str], None] | None = None,
+        filled: Sequence[float] = (),
+    ):
         compiling = tell and (lambda done, total, label: tell(done, total, f"compiling {label}"))
-        boards = [load_preset(path) for path in _write_boards(folder)]
+
+        def laid_out(path: Path) -> Chain:
+            board = load_preset(path)
+            return Chain(board, RATE_HZ, frames, compiling, plan_blocks(board, RATE_HZ))
+
         self.frames = frames
-        self.chains = [Chain(board, RATE_HZ, frames, compiling, plan_blocks(board, RATE_HZ)) for board in boards]
         self._guitar = riff(RATE_HZ)
-        self._picks = [(chain, number) for chain in self.chains for number in range(_most_levels(chain))]
-        self.spent: list[list[Spent]] = [[] for _ in self._picks]
-        """Per board and level, the stretches that were played."""
+        self.boards = _at_all_levels(map(laid_out, _write_boards(folder)))
+        self.stacks = _at_all_levels([laid_out(_write_stack(folder, STACKED, A2_CHANNELS))])
+        trial = self.stacks[-1]
+        trial.chain.set_levels(_picked(trial.chain, trial.number))
+        amp_ns = np.median(play_stretch(trial.chain, self._guitar, STRETCH_SECONDS).blocks)
+        for share in filled:
+            count = min(max(2, round(share * trial.chain.deadline_ns / amp_ns)), MOST_STACKED)
+            self.stacks += _at_all_levels([laid_out(_write_stack(folder, count, A2_CHANNELS[-1:]))])
 
     def __len__(self) -> int:
         """Stretches a round."""
-        return len(self._picks)
+        return len(self.boards) + len(self.stacks)
 
     def play_round(self, paced: bool = True) -> Iterator[None]:
-        """Play every board at every level; gives a sign after each stretch."""
-        for (chain, number), spent in zip(self._picks, self.spent, strict=True):
-            chain.set_levels(_picked(chain, number))
-            spent.append(play_stretch(chain, self._guitar, STRETCH_SECONDS, paced))
+        """Play every board and stack at every level; gives a sign after each stretch."""
+        for board in (*self.boards, *self.stacks):
+            board.chain.rewind()  # levels are set before a chain plays, and this one has played
+            board.chain.set_levels(_picked(board.chain, board.number))
+            board.spent.append(play_stretch(board.chain, self._guitar, STRETCH_SECONDS, paced))
             yield
 
     def costs(self) -> dict[Work, list[float]]:
         """Nanoseconds a call of everything that was played: the medians of the stretches."""
         found: dict[Work, list[float]] = {}
-        for (chain, number), stretches in zip(self._picks, self.spent, strict=True):
-            medians = np.transpose([np.median(one.blocks, axis=0) for one in stretches])
-            for work, values in list(zip(_works(chain, number), medians, strict=True))[1:]:
-                found.setdefault(work, []).extend(values.tolist())
+        for board, is_stack in [*((one, False) for one in self.boards), *((one, True) for one in self.stacks)]:
+            for work, values in list(zip(board.works, board.medians.T, strict=True))[1:]:
+                if (work.family == "network") == is_stack:
+                    found.setdefault(work, []).extend(values.tolist())
         return found
 
     def costs_by_reference(self) -> dict[Work, list[float]]:
-        """The same, as shares of the reference times what that takes on the whole, from the quicker half of stretches.
+        """The same from the boards alone, as shares of the reference times what that takes on the whole, from the
+        quicker half of stretches.
 
         They come out much the same on a busy machine, see `steady`.
         """
         found: dict[Work, list[float]] = {}
         references: list[float] = []
-        for (chain, number), stretches in zip(self._picks, self.spent, strict=True):
-            place = [block.id for block in chain.blocks].index(REFERENCE)
-            quicker = sorted(stretches, key=lambda one: np.median(one.whole))[: (len(stretches) + 1) // 2]
-            told = [steady(one.blocks, one.whole, place) for one in quicker]
+        for board in self.boards:
+            quicker = sorted(board.spent, key=lambda one: np.median(one.whole))[: (len(board.spent) + 1) // 2]
+            told = [steady(one.blocks, one.whole, board.reference) for one in quicker]
             references += [reference_ns for _, reference_ns in told]
             shares = np.transpose([one for one, _ in told])
-            for work, values in list(zip(_works(chain, number), shares, strict=True))[1:]:
+            for work, values in list(zip(board.works, shares, strict=True))[1:]:
                 found.setdefault(work, []).extend(values.tolist())
         reference_ns = float(np.median(references))
         return {work: [share * reference_ns for share in shares] for work, shares in found.items()}
 
+    def first_network(self) -> list[float]:
+        """Nanoseconds that the reference takes where it is the only amp on its board, one of each stretch."""
+        alone = [one for one in self.boards if sum(work.family == "network" for work in one.works) == 1]
+        return [ns for board in alone for ns in board.medians[:, board.reference].tolist()]
+
     def beside(self) -> list[float]:
         """Nanoseconds of a period beside its blocks, one of each stretch; what being the first costs, too."""
         opener_ns = np.median([ns for work, found in self.costs().items() if work.kind == OPENER_KIND for ns in found])
-        rests = [np.median(whole - blocks[:, 1:].sum(axis=1)) for blocks, whole, _ in self._stretches()]
+        rests = [np.median(one.whole - one.blocks[:, 1:].sum(axis=1)) for board in self.boards for one in board.spent]
         return [max(0.0, float(rest - opener_ns)) for rest in rests]
 
-    def mean_over_medians(self) -> float:
-        """What periods took in the mean, over the sum of the medians of their parts."""
-        took = sum(float(whole.sum()) for _, whole, _ in self._stretches())
-        told = 0.0
-        for blocks, whole, _ in self._stretches():
-            parts = np.median(blocks[:, 1:], axis=0).sum() + np.median(whole - blocks[:, 1:].sum(axis=1))
-            told += len(whole) * float(parts)
-        return took / told
+    def mean_over(self, told: Callable[[Work], float], beside: float, first_network: float) -> float:
+        """What periods took in the mean over what figures say of them, in the mean of all boards and stacks.
+
+        told: nanoseconds of a block; beside, first_network: of a period.
+        """
+        ratios = []
+        for board in (*self.boards, *self.stacks):
+            said = beside + first_network + sum(map(told, board.works))
+            ratios.append(np.mean([one.whole.mean() for one in board.spent]) / said)
+        return float(np.mean(ratios))
+
+    def moments(self) -> list[tuple[float, np.ndarray]]:
+        """When each stretch began, and the logarithms of its periods over the mean of them on that board."""
+        found = []
+        for board in (*self.boards, *self.stacks):
+            logs = [np.log(one.whole) for one in board.spent]
+            middle = np.mean([log.mean() for log in logs])
+            found += [(one.began_ns, log - middle) for one, log in zip(board.spent, logs, strict=True)]
+        return sorted(found, key=lambda moment: moment[0])
 
     def tails(self) -> np.ndarray:
-        """(mean, 99th percentile) of the time of periods, (chains, 2): of each board, and of its first blocks alone."""
-        found = []
-        for stretches in self.spent:
-            blocks = np.concatenate([one.blocks for one in stretches])
-            beside = np.concatenate([one.whole for one in stretches]) - blocks.sum(axis=1)
-            chains = np.cumsum(blocks, axis=1) + beside[:, np.newaxis]
-            found.append(np.stack([chains.mean(axis=0), np.quantile(chains, 0.99, axis=0)], axis=1))
-        return np.concatenate(found)
+        """(mean, 99th percentile) of the time of periods, (chains, 2).
 
-    def _stretches(self) -> Iterator[Spent]:
-        for stretches in self.spent:
-            yield from stretches
+        Of each board and stack, and of what comes before the reference on each board, for chains of little work.
+        """
+        wholes = [np.concatenate([one.whole for one in board.spent]) for board in (*self.boards, *self.stacks)]
+        for board in self.boards:
+            after = [one.whole - one.blocks[:, board.reference :].sum(axis=1) for one in board.spent]
+            wholes.append(np.concatenate(after))
+        return np.array([(whole.mean(), np.quantile(whole, 0.99)) for whole in wholes])
+
+
+def _at_all_levels(chains: Iterable[Chain]) -> list[Board]:
+    return [Board(chain, number, []) for chain in chains for number in range(_most_levels(chain))]
 
 
 def _most_levels(chain: Chain) -> int:
@@ -188,16 +262,28 @@ def _works(chain: Chain, number: int) -> list[Work]:
     return [Work(block.spec.kind, level.family, level.work) for block, level in zip(chain.blocks, levels, strict=True)]
 
 
+def _write_stack(folder: Path, count: int, channels: tuple[int, ...]) -> Path:
+    """A preset of nothing but amps of these sizes, with its file, in this folder."""
+    name = f"{count}x{'-'.join(map(str, channels))}"
+    (folder / f"{name}.nam").write_text(json.dumps(typical.a2_like(channels)), "utf-8")
+    lines = ["version: 1", "name: stack", "chain:", *[f"  - nam: {{model: {name}.nam}}"] * count]
+    path = folder / f"{name}.yaml"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
 def _write_boards(folder: Path) -> list[Path]:
     """Presets of all kinds of blocks, with the files they need, in this folder; stereo blocks stand last."""
     is_stereo = {kind: block.channels == 2 and not block.linked for kind, block in BLOCKS.items()}
     entries = []
     for kind in sorted(BLOCKS, key=lambda kind: (is_stereo[kind], kind)):  # so that the others hear one channel
         declared = BLOCKS[kind]
-        for taps in IR_TAPS if any(file.name == "ir" for file in declared.files) else IR_TAPS[:1]:
+        lengths = IR_TAPS if any(file.name == "ir" for file in declared.files) else IR_TAPS[:1]
+        for number, (taps, knobs) in enumerate(product(lengths, SETTINGS.get(kind, ("",)))):
             files = typical.files(folder, declared, RATE_HZ, taps, A2_CHANNELS)
             if files is not None:
-                settings = [f"id: {kind}{taps}", *(f"{name}: {path.name}" for name, path in files.items())]
+                named = [f"{name}: {path.name}" for name, path in files.items()]
+                settings = [f"id: {kind}{number}", *named, *filter(None, [knobs])]
                 entries.append((is_stereo[kind], f"  - {kind}: {{{', '.join(settings)}}}"))
     paths = []
     count = -(-len(entries) // BLOCKS_BESIDE)

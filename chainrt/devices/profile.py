@@ -18,10 +18,13 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import log, sqrt
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..block import FAMILIES, Level
-from ..chain import Chain, CostTable
+from ..vocabulary import FAMILIES
+
+if TYPE_CHECKING:
+    from ..block import Level
+    from ..chain import Chain, CostTable
 
 BASES = ("measured", "published", "derived", "estimated")
 """How sure a figure is, surest first."""
@@ -47,6 +50,16 @@ class Point(Figure):
     extra_frames: float | None = None
 
 
+OPTIONAL = {
+    "first_network_ns": Figure(0.0, "derived", "all amps cost the same"),
+    "p99_beside_ns": Figure(0.0, "derived", "jitter is a share of the load"),
+    "jitter_lasting": Figure(0.0, "derived", "every period jitters for itself"),
+    "jitter_lasts_s": Figure(1.0, "derived", "no jitter lasts"),
+    "slow_ram_bytes": Figure(0.0, "derived", "all memory is one"),
+}
+"""What holds where a profile says nothing else."""
+
+
 class Cost(NamedTuple):
     """What one channel of one level costs a period: call_ns + frames * frame_ns."""
 
@@ -56,6 +69,18 @@ class Cost(NamedTuple):
 
     def of(self, frames: int) -> float:
         return self.call_ns + frames * self.frame_ns
+
+
+class Jitter(NamedTuple):
+    """What makes periods differ: one lognormal factor of mean 1 for all blocks of a period.
+
+    sd: of its logarithm. lasting: the share of that variance which is the moment's and not the period's; it is
+    forgotten in `lasts_s` seconds (to 1/e). The rest is drawn anew for every period.
+    """
+
+    sd: float
+    lasting: float = 0.0
+    lasts_s: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +108,10 @@ class Device:
         """How many cores the lanes of a split are dealt out to."""
         return int(self["cores"]) if self.lanes == OWN_CORES else 1
 
+    def fixed_ns(self, has_network: bool) -> float:
+        """Mean nanoseconds of a period beside its blocks; the first network is dearer than any other."""
+        return self["ns_per_period"] + (self["first_network_ns"] if has_network else 0.0)
+
     def p99_ns(self, mean_ns: float) -> float:
         """The 99th percentile of the time of a period that takes so long in the mean."""
         return self["p99_over_mean"] * mean_ns + self["p99_beside_ns"]
@@ -96,6 +125,10 @@ class Device:
         ratio = self.p99_ns(mean_ns) / mean_ns
         return max(0.0, NORMAL_P99 - sqrt(max(0.0, NORMAL_P99**2 - 2 * log(ratio))))
 
+    def jitter(self, mean_ns: float) -> Jitter:
+        """How periods of this mean jitter."""
+        return Jitter(self.jitter_sd(mean_ns), self["jitter_lasting"], self["jitter_lasts_s"])
+
     @property
     def times(self) -> float:
         """How much longer everything takes here than on `scaled_from`."""
@@ -107,9 +140,10 @@ class Device:
         return least_sure(figure.basis for figure in self._all_figures())
 
     def figures_by_basis(self) -> dict[str, list[str]]:
-        """Basis -> the names of the figures that have it, costs included."""
+        """Basis -> the names of the figures that have it, costs included. What the profile does not say is left out."""
         found: dict[str, list[str]] = {}
-        named = [(name, figure.basis) for name, figure in self.figures.items()]
+        said = {name: figure for name, figure in self.figures.items() if figure is not OPTIONAL.get(name)}
+        named = [(name, figure.basis) for name, figure in said.items()]
         named += [(f"cost of {name}", least_sure(one.basis for one in points)) for name, points in self.prices.items()]
         if self.scaled_from:
             named.append(("cost of what is not listed", least_sure((self.reference.basis, "derived"))))
@@ -124,7 +158,7 @@ class Device:
         if self.reference:
             yield self.reference
 
-    def cost(self, kind: str, level: Level) -> Cost:
+    def cost(self, kind: str, level: "Level") -> Cost:
         """What one channel of a block of this kind costs at this level (of a stereo block: both)."""
         points = self.prices.get(kind) or self.prices.get(level.family)
         if points:
@@ -158,15 +192,18 @@ class Device:
     def _extra(self, point: Point) -> float:
         return self["extra_frames_per_call"] if point.extra_frames is None else point.extra_frames
 
-    def costs(self, chain: Chain) -> CostTable:
+    def costs(self, chain: "Chain") -> "CostTable":
         """The cost table of a chain on one core of this device."""
+        from ..chain import CostTable  # whoever has a chain has imported it
+
         call_ns, frame_ns = [], []
         for block, record in zip(chain.blocks, chain.block_records, strict=False):
             channels = int(record["channels"]) if block.declared.channels == 1 else 1
             costs = [self.cost(block.spec.kind, level) for level in block.levels]
             call_ns.append(tuple(channels * cost.call_ns for cost in costs))
             frame_ns.append(tuple(channels * cost.frame_ns for cost in costs))
-        return CostTable(tuple(call_ns), tuple(frame_ns), self["ns_per_period"])
+        has_network = any(level.family == "network" for block in chain.blocks for level in block.levels)
+        return CostTable(tuple(call_ns), tuple(frame_ns), self.fixed_ns(has_network))
 
 
 def least_sure(bases) -> str:

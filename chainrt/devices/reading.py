@@ -26,10 +26,10 @@ from typing import NamedTuple
 import yaml
 from yaml import MappingNode, Node
 
-from ..block import BLOCKS, FAMILIES
 from ..errors import DeviceError
+from ..vocabulary import FAMILIES, kinds
 from ..yamlfile import NAME, NAME_RULE, Reader, quote
-from .profile import BASES, LANES, Device, Figure, Point, is_family
+from .profile import BASES, LANES, OPTIONAL, Device, Figure, Point, is_family
 
 VERSION = 1
 
@@ -49,17 +49,16 @@ FIGURES = {
     "rate_hz": Range(8000, 192_000, "sample rate to which shares in the sources belong, Hz"),
     "usable_share": Range(0.01, 1, "share of a deadline that may be used"),
     "ns_per_period": Range(0, 1e7, "work of a period beside its blocks, ns"),
+    "first_network_ns": Range(0, 1e7, "what the first amp of a period takes beyond any other, ns"),
     "extra_frames_per_call": Range(0, 10_000, "a call costs as much as so many frames more"),
     "p99_over_mean": Range(1, 10, "99th percentile of a period's time over its mean"),
     "p99_beside_ns": Range(0, 1e7, "what the 99th percentile has beside that, whatever the mean, ns"),
+    "jitter_lasting": Range(0, 1, "share of the jitter's variance that is the moment's and not the period's"),
+    "jitter_lasts_s": Range(0.001, 3600, "in which the moment is forgotten, to 1/e, s"),
     "ram_bytes": Range(1024, 1e13, "memory for state and weights, bytes"),
     "slow_ram_bytes": Range(0, 1e13, "further memory, too slow for networks but not for delay lines, bytes"),
     "bypassed_share": Range(0, 1, "share of its cost that a bypassed block still costs"),
     "handover_ns": Range(0, 1e7, "handing a lane to another core and taking it back, ns"),
-}
-OPTIONAL = {
-    "p99_beside_ns": Figure(0.0, "derived", "jitter is a share of the load"),
-    "slow_ram_bytes": Figure(0.0, "derived", "all memory is one"),
 }
 COST = Range(0, 1e9, "nanoseconds a frame")
 WORK = Range(1, 1e12, "multiply-adds a frame")
@@ -141,7 +140,7 @@ class _Reader(Reader):
         return OPTIONAL | {name: self.figure(one, f"figures.{name}", FIGURES[name]) for name, one in found.items()}
 
     def costs(self, node: Node | None) -> dict[str, tuple[Point, ...]]:
-        found = self.mapping(node, "costs", (*FAMILIES, *BLOCKS))
+        found = self.mapping(node, "costs", (*FAMILIES, *kinds()))
         return {name: self.points(name, one, f"costs.{name}") for name, one in found.items()}
 
     def points(self, name: str, node: Node, path: str) -> tuple[Point, ...]:
