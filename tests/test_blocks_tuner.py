@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from blockplay import RATE_HZ, play, play_with
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 import chainrt.blocks  # noqa: F401 - fills BLOCKS
 from chainrt.block import BLOCKS, Settings
+from chainrt.blocks.tuner import valley
 
 STRINGS_HZ = (30.868, 41.203, 55.0, 82.407, 110.0, 146.83, 196.0, 246.94, 329.63, 440.0, 659.26, 987.77)
 
@@ -53,3 +57,15 @@ def test_tuner_reads_the_same_at_any_period():
 def test_tuner_is_not_heard():
     x = plucked(110).astype(np.float32)
     assert np.array_equal(play_with("tuner", x), x)
+
+
+@given(st.tuples(*[st.floats(0, 1e6, width=32)] * 3))
+def test_a_valley_lies_between_the_neighbours_of_the_sum_it_is_looked_for_at(sums):
+    place = valley(np.array((0.0, *sums, 0.0), np.float32), 2)
+    assert 1.0 <= place <= 3.0
+
+
+def test_three_sums_on_a_line_do_not_send_the_tuner_out_of_its_memory():
+    assert valley(np.array([3.0, 2.0, 1.0000001], np.float32), 1) == 2.0
+    assert valley(np.array([1.0, 0.5, 1.0], np.float32), 1) == 1.0
+    assert valley(np.array([1.0, 0.5, 0.75], np.float32), 1) == pytest.approx(1 + 1 / 6)

@@ -39,9 +39,15 @@ def difference(picture, lag):
 
 @njit(error_model="numpy", forceinline=True)
 def valley(sums, at):
-    """Where the parabola through three neighbouring sums is lowest; `at` is the middle one."""
+    """Where the parabola through three neighbouring sums is lowest; `at` is the middle one.
+
+    Never beyond its neighbours: three sums that lie nearly on a line would be lowest anywhere.
+    """
     bend = sums[at - 1] - 2.0 * sums[at] + sums[at + 1]
-    return at + (0.5 * (sums[at - 1] - sums[at + 1]) / bend if bend > 0.0 else 0.0)
+    slope = 0.5 * (sums[at - 1] - sums[at + 1])
+    if abs(slope) < bend:
+        return at + slope / bend
+    return at + (1.0 if slope > 0.0 else -1.0 if slope < 0.0 else 0.0)
 
 
 @njit(error_model="numpy", forceinline=True)
