@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from blockplay import RATE_HZ, play, play_with
-
 from hypothesis import given
 from hypothesis import strategies as st
 
