@@ -23,6 +23,10 @@ Rules `Adaptive` keeps:
   the reserve, others join it only within the budget, the rest waits for its turn. Blocks that pay for it step down
   along with the first. When there is no time to warm up for that plan, the best step is taken for which there is
   (exchange.py). A warm-up for which a new pace leaves no room is given up; after a flicker it goes on.
+* Back: when there is none either, and what is missed has lasted, some blocks fall for a moment so that others can warm
+  up (detour.py); its stops are then taken one after the other, while they fit.
+* A chain that becomes another (a block is switched on) is no surprise: what does not fit with MARGIN falls by plan, at
+  once, and trips in the first NEWS_S are not taken for noise.
 * Every change is followed by DWELL_S without a step up.
 * The reflex is told whom to give up first: who loses the least utility for a nanosecond.
 """
@@ -299,9 +303,10 @@ class Adaptive:
         if seen.audible != now or self._is_changing:
             return now, ""
         if self._stops:
-            stop, *stops = self._stops
-            self._stops = tuple(stops)
-            return stop, self._invitation(slowdown)
+            stop, self._stops = self._stops[0], self._stops[1:]
+            if self._chain.cost_ns(stop) * slowdown <= self._room_ns:
+                return stop, self._invitation(slowdown)
+            self._stops = ()
         if not climbs:
             return now, ""
         goal = self._best(slowdown)
@@ -330,8 +335,8 @@ class Adaptive:
         way = detour(self._chain, now, goals, seen.ready, way_ns, self._least_gain)
         if way is None or time_s - self._same_since_s < PAYS_S * way.pays_after:
             return now, ""
-        first, *self._stops = way.stops
-        return first, "a step back, to make room"
+        self._stops = way.stops[1:]
+        return way.stops[0], "a step back, to make room"
 
     def _towards(self, goal: tuple[int, ...], climbs: int, seen: Observation) -> tuple[int, ...]:
         """As far towards `goal` as there is time to warm up for: what gains most first."""
