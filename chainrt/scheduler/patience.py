@@ -15,7 +15,7 @@ from math import exp
 
 PURSE = 8.0  # changes: two amps up and down twice, after a quiet time
 MOST_DEBT = 4.0
-CHEAPEST, DEARER = 0.02, 0.45  # of the most that a change can gain: the price of one, and what full use adds to it
+CHEAPEST, DEARER = 0.04, 0.45  # of the most that a change can gain: the price of one, and what full use adds to it
 FREE = 0.3  # share of the changes that may be heard, up to which they are cheap
 OF_LATE_S = 20.0  # time constant of what was heard of late: far above a burst, below a song
 
