@@ -25,7 +25,6 @@ Rules kept here:
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,8 +45,6 @@ BLOCKS_BESIDE = 5  # the opener and the reference on a board, at most
 OPENER, REFERENCE = "opener", "reference"
 OPENER_KIND = "drive"
 IR_TAPS = (512, 2048)
-SETTINGS = {"reverb": ("predelay: 15 ms", "predelay: 40 ms")}
-"""Kinds that cost more or less as they are set (a quarter, from 20 ms on): measured in all these ways, told as one."""
 A2_CHANNELS = (2, 3, 4, 6, 8)  # official are 3 (Lite) and 8 (Full)
 STACKED = 4  # amps in the stack on which all their sizes are measured
 FILLED = (0.25, 0.5, 0.75)  # of the deadline, roughly, by stacks of amps at their largest
@@ -279,12 +276,11 @@ def _write_boards(folder: Path) -> list[Path]:
     for kind in sorted(BLOCKS, key=lambda kind: (is_stereo[kind], kind)):  # so that the others hear one channel
         declared = BLOCKS[kind]
         lengths = IR_TAPS if any(file.name == "ir" for file in declared.files) else IR_TAPS[:1]
-        for number, (taps, knobs) in enumerate(product(lengths, SETTINGS.get(kind, ("",)))):
+        for number, taps in enumerate(lengths):
             files = typical.files(folder, declared, RATE_HZ, taps, A2_CHANNELS)
             if files is not None:
                 named = [f"{name}: {path.name}" for name, path in files.items()]
-                settings = [f"id: {kind}{number}", *named, *filter(None, [knobs])]
-                entries.append((is_stereo[kind], f"  - {kind}: {{{', '.join(settings)}}}"))
+                entries.append((is_stereo[kind], f"  - {kind}: {{{', '.join([f'id: {kind}{number}', *named])}}}"))
     paths = []
     count = -(-len(entries) // BLOCKS_BESIDE)
     for start in range(count):
