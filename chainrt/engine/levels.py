@@ -23,6 +23,7 @@ from numba import carray
 from ..compiled.memory import pointer
 from ..layout import COLD, DROPPED, HELD, LEVEL, PLAYED
 from .planes import FLOAT_BYTES, compiled, plane
+from .reflex import hearing_ns
 from .rest import call_kernel, call_or_rest, count_still
 
 FADE_FRAMES = 512  # length of the crossfade between two levels: 10.7 ms at 48 kHz
@@ -123,8 +124,7 @@ def skip_what_is_too_old(engine, block, level, frames):
 @compiled
 def present_ns(level, frames):
     """What it costs to play the present period, with what the level has not heard before it. By the table."""
-    calls = max(1, (level.behind + frames - 1) // frames)
-    return calls * level.call_ns + level.behind * level.frame_ns
+    return hearing_ns(level, level.behind, frames)
 
 
 @compiled

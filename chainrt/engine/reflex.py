@@ -32,12 +32,18 @@ EVIDENCE_SHARE = 0.01  # of the period: expected work by which it may be judged 
 
 
 @compiled
+def hearing_ns(level, heard, frames):
+    """What it costs to hear so many frames, in calls of a period at most; one call at least. By the table."""
+    return max(1, (heard + frames - 1) // frames) * level.call_ns + heard * level.frame_ns
+
+
+@compiled
 def least_ns(block, frames):
     """What the block costs at its least level, by the table; nothing if it is bypassed."""
     if block.idle == 1 and block.enabled == 0:
         return 0.0
     level = carray(pointer(block.levels), block.level_count, LEVEL)[block.least]
-    return level.call_ns + frames * level.frame_ns
+    return hearing_ns(level, frames, frames)
 
 
 @compiled
@@ -98,9 +104,8 @@ def planned_ns(block, frames):
         return 0.0
     levels = carray(pointer(block.levels), block.level_count, LEVEL)
     level = levels[block.audible]
-    both = levels[block.target].call_ns + frames * levels[block.target].frame_ns if block.faded > 0 else 0.0
-    calls = 1 + (level.behind + frames - 1) // frames
-    return both + calls * level.call_ns + (level.behind + frames) * level.frame_ns
+    both = hearing_ns(levels[block.target], frames, frames) if block.faded > 0 else 0.0
+    return both + hearing_ns(level, level.behind + frames, frames)
 
 
 @compiled

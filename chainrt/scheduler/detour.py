@@ -14,12 +14,12 @@ Rules kept here:
   to all goals the one is taken that pays for itself first, if the goal gains `price` for each block that changes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
 from .insurance import Ready, least_replay
-from .records import ChainModel
+from .records import ChainModel, differences
 
 MOST_FALLS = 2
 
@@ -48,7 +48,7 @@ def detour(
         lost = now - chain.utility(fallen)
         for goal in goals:
             climbs = _climbs(chain, fallen, goal, way_ns)
-            gain, changes = chain.utility(goal) - now, len(climbs) + _differences(levels, fallen)
+            gain, changes = chain.utility(goal) - now, len(climbs) + differences(levels, fallen)
             if climbs and gain > 0 and gain >= price * changes:
                 found.append(Detour((fallen, *climbs), gain, lost))
     return min(found, key=lambda way: way.pays_after, default=None)
@@ -81,7 +81,3 @@ def _climbs(chain: ChainModel, levels: Levels, goal: Levels, way_ns: float) -> t
         levels = (*levels[:b], goal[b], *levels[b + 1 :])
         stops.append(levels)
     return tuple(stops)
-
-
-def _differences(one: Sequence[int], other: Sequence[int]) -> int:
-    return sum(a != b for a, b in zip(one, other, strict=True))

@@ -34,7 +34,7 @@ Rules `Adaptive` keeps:
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import inf
-from operator import attrgetter, gt, lt, ne
+from operator import attrgetter, gt, lt
 from typing import Protocol
 
 from .detour import detour
@@ -45,7 +45,7 @@ from .headroom import Headroom
 from .insurance import arrives_at, running_ns, spend_spare_time
 from .patience import Patience
 from .planner import Choice, choose, least_share
-from .records import NOT_WARM, BlockModel, ChainModel, Observation, Plan
+from .records import NOT_WARM, BlockModel, ChainModel, Observation, Plan, differences
 
 MARGIN = 0.03  # share of the capacity that a new plan leaves free: more than the jitter of an ordinary chain
 RESCUE = 0.95  # share of the deadline that catching up may fill when a block has to fall and is not warm
@@ -207,7 +207,7 @@ class Adaptive:
         ratios = self.estimator.block_ratio
         if (abs(ratios / self._ratios - 1) > TABLE_DRIFT).any():
             self._set_chain(self._table.corrected(ratios))
-        changes = sum(map(ne, seen.audible, self._heard))
+        changes = differences(seen.audible, self._heard)
         self._patience.wait(time_s, changes)
         if changes:
             self._same_since_s = self._look_at_s = time_s
@@ -257,7 +257,7 @@ class Adaptive:
         if not is_indebted:
             return stays
         returns = self._best_below(self._target, seen)
-        more_changes = _differences(returns, heard) - _differences(stays, heard)
+        more_changes = differences(returns, heard) - differences(stays, heard)
         return returns if self._gain(stays, returns) >= self._least_gain * more_changes else stays
 
     def _best_below(self, tops: tuple[int, ...], seen: Observation) -> tuple[int, ...]:
@@ -289,7 +289,7 @@ class Adaptive:
         return self._chain.utility(new) - self._chain.utility(old)
 
     def _is_worth_it(self, old: tuple[int, ...], new: tuple[int, ...]) -> bool:
-        return self._gain(old, new) >= self._least_gain * max(1, _differences(old, new))
+        return self._gain(old, new) >= self._least_gain * max(1, differences(old, new))
 
     def _complaint(self, share: float) -> str:
         least = least_share(self._chain, self._capacity_ns, self.estimator.fast)
@@ -314,7 +314,7 @@ class Adaptive:
             return now, ""
         levels = self._towards(goal.levels, climbs, seen) if self._is_worth_it(now, goal.levels) else now
         if not self._is_worth_it(now, levels):
-            room_ns, way_ns = self._room_ns / slowdown, (1 - MARGIN) * self._ceiling_ns / slowdown
+            room_ns, way_ns = self._room_ns / slowdown, self._way_ns / slowdown
             levels = exchanged(self._chain, now, seen.ready, room_ns, way_ns, self._least_gain)
         if levels == now:
             return self._step_back(time_s, seen)
@@ -331,8 +331,7 @@ class Adaptive:
             return now, ""
         self._look_at_s = time_s
         goals = self._frontier.richer(self._chain.utility(now), self._room_ns, slowdown, MOST_GOALS)
-        way_ns = (1 - MARGIN) * self._ceiling_ns / slowdown
-        way = detour(self._chain, now, goals, seen.ready, way_ns, self._least_gain)
+        way = detour(self._chain, now, goals, seen.ready, self._way_ns / slowdown, self._least_gain)
         if way is None or time_s - self._same_since_s < PAYS_S * way.pays_after:
             return now, ""
         self._stops = way.stops[1:]
@@ -343,7 +342,7 @@ class Adaptive:
         now, slowdown = self._target, self.estimator.cautious
         gain = [block.utility[goal[b]] - block.utility[now[b]] for b, block in enumerate(self._chain.blocks)]
         climbers = sorted((b for b in range(len(now)) if gain[b] >= self._least_gain), key=lambda b: -gain[b])
-        levels, room_ns = tuple(map(min, now, goal)), (1 - MARGIN) * self._ceiling_ns
+        levels, room_ns = tuple(map(min, now, goal)), self._way_ns
         for b in climbers[:climbs]:
             trial = (*levels[:b], goal[b], *levels[b + 1 :])
             if running_ns(self._chain, trial, seen.audible, seen.ready) * slowdown <= room_ns:
@@ -395,6 +394,11 @@ class Adaptive:
         """What a new plan may cost."""
         return (1 - MARGIN) * (1 - self.headroom.share) * self._capacity_ns
 
+    @property
+    def _way_ns(self) -> float:
+        """What may run on the way to a new plan: the levels heard, and one that warms up."""
+        return (1 - MARGIN) * self._ceiling_ns
+
     def _best(self, slowdown: float) -> Choice:
         return self._frontier.best(self._room_ns, slowdown)
 
@@ -404,11 +408,6 @@ class Adaptive:
 
     def _by_block(self, levels: tuple[int, ...]):
         return zip(self._chain.blocks, levels, strict=True)
-
-
-def _differences(one: tuple[int, ...], other: tuple[int, ...]) -> int:
-    """How many blocks are at another level."""
-    return sum(map(ne, one, other))
 
 
 def full(chain: ChainModel, budget: float) -> Fixed:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil
+from operator import ne
 
 import numpy as np
 
@@ -128,3 +129,8 @@ class Plan:
     reason: tuple[str, ...] = field(compare=False)
     # the blocks in the order in which the reflex shall let them fall; what is missing comes last
     give_up: tuple[int, ...] = ()
+
+
+def differences(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many blocks are at another level."""
+    return sum(map(ne, one, other))
