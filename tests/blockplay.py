@@ -163,3 +163,23 @@ def _instructions(function, *opcodes):
 def _calls(function):
     """What is called, in order: the name of a function, of a register, or nothing for inline assembly."""
     return [list(call.operands)[-1].name for call in _instructions(function, "call", "invoke")]
+
+
+def late_by(frames):
+    """A block that declares to be late by so many frames, and is."""
+
+    @planted(state=[("past", "f4", (frames,)), ("at", "i8")], latency=frames)
+    def late(p, s, x, n):
+        for i in range(n):
+            x[i], s.past[s.at] = s.past[s.at], x[i]
+            s.at = (s.at + 1) % frames
+
+    return late
+
+
+@planted(state=[("y", "f4")])
+def fades(p, s, x, n):
+    """A tail that halves with each frame."""
+    for i in range(n):
+        s.y = np.float32(0.5) * s.y + x[i]
+        x[i] = s.y

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from blockplay import AN_ADDRESS, MAY_RAISE, RATE_HZ, board, planted, wrongs_of
+from blockplay import AN_ADDRESS, MAY_RAISE, RATE_HZ, board, fades, wrongs_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,13 +158,6 @@ def test_a_callback_of_no_frames_is_nothing(chain_of):
     stream = Stream(chain_of())
     assert stream(np.zeros((0,))).shape == (0, 2)
     assert stream.record["callbacks"] == 0
-
-
-@planted(state=[("y", "f4")])
-def fades(p, s, x, n):
-    for i in range(n):
-        s.y = np.float32(0.5) * s.y + x[i]
-        x[i] = s.y
 
 
 def test_denormals_are_flushed_in_whatever_thread_the_card_calls_from(chain_of, monkeypatch):

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from blockplay import RATE_HZ, board, planted, play
+from blockplay import RATE_HZ, board, late_by, planted, play
 from models import tiny_container, tiny_sliced, tiny_wavenet
 from naive import board as twin
 
@@ -249,18 +249,6 @@ def test_the_chain_owns_all_that_the_engine_points_to(tmp_path):
 
 
 # -- latency ----------------------------------------------------------------------------------------------------
-
-
-def late_by(frames):
-    """A block that declares to be late by so many frames, and is."""
-
-    @planted(state=[("past", "f4", (frames,)), ("at", "i8")], latency=frames)
-    def late(p, s, x, n):
-        for i in range(n):
-            x[i], s.past[s.at] = s.past[s.at], x[i]
-            s.at = (s.at + 1) % frames
-
-    return late
 
 
 LATE, LATER = late_by(5), late_by(200)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from blockplay import AN_ADDRESS, MAY_RAISE, RATE_HZ, board, planted, wrongs_of
+from blockplay import AN_ADDRESS, MAY_RAISE, RATE_HZ, board, fades, planted, wrongs_of
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from models import tiny_container, tiny_wavenet
@@ -481,13 +481,6 @@ def test_what_is_not_a_sound_is_taken_for_silence_and_poisons_nothing(chain_of, 
     heard = render(chain_of(text), signal)
     assert np.isfinite(heard).all()
     assert np.array_equal(heard, render(chain_of(text), mended))
-
-
-@planted(state=[("y", "f4")])
-def fades(p, s, x, n):
-    for i in range(n):
-        s.y = np.float32(0.5) * s.y + x[i]
-        x[i] = s.y
 
 
 def test_a_tail_never_reaches_denormals_and_python_keeps_its_own_rounding(chain_of, monkeypatch):

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from blockplay import RATE_HZ, board, planted
+from blockplay import RATE_HZ, board, late_by, planted
 from jack import jack_devices, jack_server  # noqa: F401 (the first is the fixture `jack`)
 from pedalboards import chainrt, pedalboard
 from test_session import board_of, wait_for
@@ -220,18 +220,6 @@ def kick(p, s, x, n):
         x[0] += 1.0
 
 
-def delay_of(frames):
-    """A block that does nothing but to be late."""
-
-    @planted(state=[("past", "f4", (frames,)), ("at", "i8")], latency=frames)
-    def late(p, s, x, n):
-        for i in range(n):
-            x[i], s.past[s.at] = s.past[s.at], x[i]
-            s.at = (s.at + 1) % frames
-
-    return late
-
-
 LATE_CHAINS = {
     "none": ("[kick: , gain: {level: -1 dB}]", 0),
     "a block": ("[kick: , late: , gain: {level: -1 dB}]", 37),
@@ -248,7 +236,7 @@ def test_an_impulse_that_goes_round_through_the_card_takes_the_latency_that_is_d
     and the chain's latency; lanes that were not matched would make three impulses of one. Most rounds count, since a
     machine that is late makes single ones longer.
     """
-    for kind, declared in (("kick", kick), ("late", delay_of(37)), ("later", delay_of(150))):
+    for kind, declared in (("kick", kick), ("late", late_by(37)), ("later", late_by(150))):
         monkeypatch.setitem(BLOCKS, kind, declared)
     text, latency = LATE_CHAINS[name]
     chain = Chain(board(tmp_path, text), RATE_HZ, FRAMES)
