@@ -119,9 +119,9 @@ class Tally:
         to_come = slow[:, np.newaxis] * (least.sum() - np.cumsum(least))
         all_least = slow * (self.model.fixed_ns + least.sum()) + ring["start_ns"] + ring["late_ns"]
         deadline = self.model.deadline_ns
-        longer = _longer(deadline - before - to_come) - _longer(deadline - all_least)[:, np.newaxis]
+        late = longer(deadline - before - to_come) - longer(deadline - all_least)[:, np.newaxis]
         usual = (ring["missed"] == 0) & (sound_ns.max(axis=1) < deadline)
-        return float(self.stall_share * np.maximum(longer, 0.0)[usual].sum())
+        return float(self.stall_share * np.maximum(late, 0.0)[usual].sum())
 
 
 class Keeping(Tally):
@@ -141,7 +141,7 @@ def _is_held(spent: np.ndarray) -> np.ndarray:
     return (spent["reflex"] == HELD).any(axis=1)
 
 
-def _longer(slack_ns: np.ndarray) -> np.ndarray:
+def longer(slack_ns: np.ndarray) -> np.ndarray:
     """Probability that a stall takes longer than this."""
     longer = (laws.STALL_LEAST_NS / np.maximum(slack_ns, laws.STALL_LEAST_NS)) ** laws.STALL_SHAPE
     return np.where(slack_ns >= laws.STALL_MOST_NS, 0.0, longer)
