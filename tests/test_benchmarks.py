@@ -246,6 +246,17 @@ def test_thermal_steps_last_two_seconds_each():
     assert (rows[::1500, 0] / calm[::1500, 0]).round(6).tolist() == [1, 1.15, 1.35, 1.6, 1.25, 1]
 
 
+def test_a_shaky_machine_shakes_every_period_for_itself_and_in_any_pieces():
+    (rows, _), (calm, _) = calm_and("shaky", periods=9000)
+    ratio = np.log(rows[:, 0] / calm[:, 0])
+    assert np.allclose(ratio, np.log(rows[:, 6] / calm[:, 6]))  # of all blocks alike
+    assert ratio.std() == pytest.approx(0.05, rel=0.05)
+    assert abs(np.corrcoef(ratio[1:], ratio[:-1])[0, 1]) < 0.05
+    shakes, numbers = SCENARIOS["shaky"].factors, np.arange(9000)
+    pieces = [shakes(some, 0) for some in np.split(numbers, [700, 2600])]
+    assert np.array_equal(np.concatenate(pieces), shakes(numbers, 0))
+
+
 def test_on_the_uncalibrated_machine_everything_is_dearer_from_the_start():
     (rows, _), (bursts, _) = calm_and("uncalibrated")
     assert np.allclose(rows[:, 3::3] / bursts[:, 3::3], 1.7)
@@ -279,9 +290,17 @@ def test_nobody_is_better_than_the_clairvoyant_of_every_period(name):
 
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_every_ablation_decides_otherwise(name):
-    days = product(("bursts", "presets all the time", "wrong tables"), range(2))
+    days = product(("shaky", "bursts", "presets all the time"), range(2))
     both = ((played(one, None, day, 12_000, seed)[0] for one in (OURS, name)) for day, seed in days)
     assert any(whole != without for whole, without in both)
+
+
+def test_on_a_shaky_machine_headroom_spares_the_listener_and_costs_no_miss():
+    whole, _, _ = played(OURS, None, "shaky", 20_000)
+    tight, _, _ = played("without headroom", None, "shaky", 20_000)
+    assert whole.changes < tight.changes / 5
+    assert whole.avoidable <= tight.avoidable
+    assert whole.utility > 0.8 * 20_000
 
 
 def test_on_two_cores_the_smallest_levels_step_in_and_no_miss_is_excused():
@@ -366,7 +385,7 @@ def test_in_full_everybody_plays_every_day_with_twenty_seeds():
 
 
 @pytest.mark.parametrize(
-    "name", ["policies", "long_runs", "frontier", "timelines", "responses", "adversaries", "ablations"]
+    "name", ["policies", "one_core", "long_runs", "frontier", "timelines", "responses", "adversaries", "ablations"]
 )
 def test_a_simulated_chapter_tells_of_whatever_rows_there_are(name, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")

@@ -5,7 +5,7 @@ import pytest
 
 from chainrt.control import TICK_SECONDS, Control
 from chainrt.layout import PLAYED
-from chainrt.numeric import FRAMES, PEDALBOARD, RATE_HZ, numeric_chain
+from chainrt.numeric import A2_MEMORY, FRAMES, PEDALBOARD, RATE_HZ, NumericBlock, numeric_chain
 from chainrt.performance import Performance
 from chainrt.scheduler import POLICIES
 from chainrt.simulate import simulate
@@ -58,3 +58,16 @@ def test_95_percent_of_the_possible_fidelity_is_back_400_ms_after_the_load_has_g
     assert utility[END - 1] < 0.6
     assert np.flatnonzero(utility[END:] >= 0.95)[0] * PERIOD_S <= 0.400
     assert utility[round(END + 0.4 / PERIOD_S) :].min() >= 0.95
+
+
+def test_two_seconds_after_a_burst_a_rack_of_sixteen_amps_is_back_though_all_of_them_fell():
+    rack = [NumericBlock(f"amp {n}", (0.01, 0.0525), (28.1, 40.0), memory=A2_MEMORY) for n in range(16)]
+    chain, model = numeric_chain(rack)
+    control = Control(chain, POLICIES["adaptive"](model, 0.97))
+    weather = Weather(len(rack), PERIOD_S, parse_load("1:1.8,1.3:1"))
+    periods = round(3.3 / PERIOD_S)
+    simulate(chain, control, weather, periods, Performance(chain, np.zeros(FRAMES, np.float32)))
+    raised = chain.spent["audible"][:periods].mean(axis=1)
+    assert raised[:BEGIN].min() == 1
+    assert raised[round(1.1 / PERIOD_S)] < 0.7
+    assert raised[-1] > 0.9

@@ -49,3 +49,20 @@ def test_who_asks_for_a_change_gets_it_for_nothing():
     patience.forgive()
     assert patience.price() == pytest.approx(CHEAPEST)
     assert patience.climbs() == PURSE / 2
+
+
+def test_a_chain_of_four_times_as_many_blocks_may_change_four_times_as_often():
+    few, many = Patience(57.0), Patience(57.0, 16)
+    assert many.climbs() == 4 * few.climbs()
+    for tick in range(6000):
+        few.wait(tick * 0.01, tick % 210 == 0)
+        many.wait(tick * 0.01, 4 * (tick % 210 == 0))
+    assert many.price() == pytest.approx(few.price())
+    many.count(4)
+    many.forgive()
+    few.forgive()
+    assert many.climbs() == few.climbs()
+
+
+def test_what_would_win_most_is_never_too_dear():
+    assert after(lambda tick: 10, 60).price() < 0.5

@@ -36,6 +36,9 @@ class WithoutDebt(Adaptive):
 class Restless:
     """A purse that is never empty."""
 
+    def count(self, blocks: int) -> None:
+        """However many there are."""
+
     def wait(self, time_s: float, changes: int) -> None:
         """Nothing is counted."""
 

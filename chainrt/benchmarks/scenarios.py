@@ -24,6 +24,7 @@ BLOCKS = len(PEDALBOARD)
 SWING, SWING_S = 1.5, 0.1  # factor; as long as the policy waits after a change (policy.DWELL_S)
 THERMAL_STEP_S = 2.0
 PRESETS_EVERY_S = 1.0
+SHAKE_SD, SHAKES_AT_ONCE = 0.05, 1024
 STALL_NS, STALL_EVERY_S = 200e3, 1.0  # 15 % of the deadline
 UNCALIBRATED, UNKNOWN = 1.7, 2.0  # times dearer than the table
 NEW_BLOCK = 4  # the left amp
@@ -129,6 +130,12 @@ def doubled_at(seed: int) -> int:
     return round(DOUBLED_AT_S / PERIOD_S) + seed
 
 
+def _shakes(numbers: np.ndarray, seed: int) -> np.ndarray:
+    first, last = numbers[[0, -1]] // SHAKES_AT_ONCE
+    pieces = [np.random.default_rng([seed, 5, n]).normal(0, SHAKE_SD, SHAKES_AT_ONCE) for n in range(first, last + 1)]
+    return np.exp(np.concatenate(pieces)[numbers - first * SHAKES_AT_ONCE])
+
+
 def _last_stall(numbers: np.ndarray, seed: int) -> np.ndarray:
     every = round(STALL_EVERY_S / PERIOD_S)
     return np.where(numbers % every == every - 1 - seed % every, STALL_NS, 0.0)
@@ -187,6 +194,10 @@ ADVERSARIES = {
     "thermal steps": Scenario(
         f"1, 1.15, 1.35, 1.6, 1.25 and 1 times dearer, {THERMAL_STEP_S:g} s each, over and over.",
         factors=_thermal_steps,
+    ),
+    "shaky": Scenario(
+        f"Each period takes another {100 * SHAKE_SD:.0f} % more or less: the sd of a lognormal factor.",
+        factors=_shakes,
     ),
     "uncalibrated": Scenario(
         f"Everything costs {UNCALIBRATED:g} times what the table says, from the start; on a day of bursts.",

@@ -8,13 +8,15 @@ in the long run the reflex trips as often as `target` says. A quiet machine earn
 Rules kept here:
 * A trip while the machine changes its pace (a burst begins) says nothing about the noise and does not count. A burst is
   known as such only some periods after it made the reflex trip, so a trip is judged JUDGED_AFTER_S later.
+* A plan is chosen with this room, and left when it no longer has it: where each period jitters, the reflex would
+  otherwise bring blocks down and back without end.
 * One trip is two changes that can be heard, down and back up, so the target is one in TRIP_EVERY_S.
 """
 
 from math import exp
 
 STEP = 0.01  # share of the capacity by which one trip raises the headroom
-MOST = 0.12
+MOST = 0.3
 TRIP_EVERY_S = 20.0
 JUDGED_AFTER_S = 0.05
 

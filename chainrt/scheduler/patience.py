@@ -9,11 +9,14 @@ Rules kept here:
 * What is scarce is dear: the emptier the purse, or the more changes have been heard of late, of those that may be, the
   more the next one has to win, so that changes go where most is heard of each. Where bursts come faster than the purse
   fills, the block that matters least stays down. Who has a full purse and has used little of what he may is not asked
-  to save: nothing is kept by it.
+  to save: nothing is kept by it. What would win most is never too dear.
+* Purse and allowance are those of a chain of FEW blocks with levels. Where there are more, each is heard less and one
+  trouble lets more of them fall: both grow with their number.
 """
 
 from math import exp
 
+FEW = 4  # blocks
 PURSE = 8.0  # changes: two amps up and down twice, after a quiet time
 MOST_DEBT = 4.0
 CHEAPEST, DEARER = 0.04, 0.45  # of the most that a change can gain: the price of one, and what full use adds to it
@@ -23,11 +26,25 @@ SOON_S = 3.0  # time constant of what the purse held of late: a single trouble i
 
 
 class Patience:
-    def __init__(self, per_minute: float):
-        self._per_second = per_minute / 60
-        self._purse = self._held = PURSE
+    def __init__(self, per_minute: float, blocks: int = FEW):
+        """per_minute: changes in a chain of up to FEW blocks; blocks: how many of the chain have levels."""
+        self._rate = per_minute / 60
         self._a_second = 0.0
         self._counted_s: float | None = None
+        self.count(blocks)
+        self.forgive()
+
+    def count(self, blocks: int) -> None:
+        """So many blocks of the chain have levels."""
+        self._times = max(1.0, blocks / FEW)
+
+    @property
+    def _most(self) -> float:
+        return PURSE * self._times
+
+    @property
+    def _per_second(self) -> float:
+        return self._rate * self._times
 
     def wait(self, time_s: float, changes: int) -> None:
         """Time has passed, and so many changes were heard."""
@@ -35,14 +52,14 @@ class Patience:
             passed_s = time_s - self._counted_s
             self._purse += self._per_second * passed_s
             self._a_second *= exp(-passed_s / OF_LATE_S)
-            self._held += (1 - exp(-passed_s / SOON_S)) * (max(0.0, min(PURSE, self._purse)) - self._held)
+            self._held += (1 - exp(-passed_s / SOON_S)) * (max(0.0, min(self._most, self._purse)) - self._held)
         self._counted_s = time_s
-        self._purse = max(-MOST_DEBT, min(PURSE, self._purse) - changes)
+        self._purse = max(-MOST_DEBT * self._times, min(self._most, self._purse) - changes)
         self._a_second += changes / OF_LATE_S
 
     def forgive(self) -> None:
         """Somebody asked for a change."""
-        self._purse = self._held = PURSE
+        self._purse = self._held = self._most
         self._a_second = 0.0
 
     def climbs(self) -> int:
@@ -51,6 +68,6 @@ class Patience:
 
     def price(self) -> float:
         """What a change has to win now, as a share of the most that a change can win in this chain."""
-        used = max(0.0, self._a_second / self._per_second - FREE) / (1 - FREE)
-        spent = 1 - self._held / PURSE
+        used = min(1.0, max(0.0, self._a_second / self._per_second - FREE) / (1 - FREE))
+        spent = 1 - self._held / self._most
         return CHEAPEST + DEARER * max(used, spent)

@@ -12,9 +12,9 @@ Rules `Adaptive` keeps:
   70 %, neither could the second be warmed up within the budget nor any of them be insured. With reserve 0 all that
   runs stays within the budget (only a fall exceeds it).
 * Down: at the tick in which the reserve is exceeded by the fast slowdown of a machine that changes its pace (by the
-  latest, if it leaps), or the budget by the slow one. A flicker at the pace of now is left to the reflex, which brings
-  a block back within milliseconds: a fall by plan has to be warmed up for again, and near the deadline there may never
-  be time for that.
+  latest, if it leaps), or the budget, less the headroom, by the slow one. A flicker at the pace of now is left to the
+  reflex, which brings a block back within milliseconds: a fall by plan has to be warmed up for again, and near the
+  deadline there may never be time for that.
   When the way there (old and new level both run) does not fit the deadline, only levels that are ready are asked for,
   or else the smallest. What the reflex has let fall stays down if it would have to fall anyhow, one change, not three;
   unless another had better fall in its place, and by more than the changes are worth.
@@ -51,7 +51,7 @@ MARGIN = 0.03  # share of the capacity that a new plan leaves free: more than th
 RESCUE = 0.95  # share of the deadline that catching up may fill when a block has to fall and is not warm
 DWELL_S = 0.1
 MOST_CHANGES_A_MINUTE = 57.0  # that can be heard, in the long run
-PAYS_S = 5.0  # a detour is taken when what it loses in so many seconds has been missed since the last change
+PAYS_S = 1.0  # a detour is taken when what it loses in so many seconds has been missed since the last change
 LOOK_S = 1.0  # between two looks for one
 MOST_GOALS = 8  # plans to which one is looked for
 NEWS_S = 0.3  # in which trips say nothing about the noise, since the chain has become another
@@ -135,7 +135,7 @@ class Adaptive:
             raise ValueError(f"reserve {reserve} is not between 0 and 1")
         self.estimator = Estimator(len(chain.blocks), chain.deadline_ns / 1e9)
         self.headroom = Headroom()
-        self._patience = Patience(changes_a_minute)
+        self._patience = Patience(changes_a_minute, _slimmable(chain))
         self._reserve = reserve
         self._table = chain  # as calibrated
         self._quiet_until_s = self._debt_until_s = self._news_until_s = -inf
@@ -155,6 +155,7 @@ class Adaptive:
         before = self._target
         self.estimator.rearrange(places)
         self._table = chain
+        self._patience.count(_slimmable(chain))
         self._set_chain(chain.corrected(self.estimator.block_ratio))
         self.set_budget(budget)
         best = self._best(self.estimator.cautious).levels
@@ -233,7 +234,8 @@ class Adaptive:
         estimate, cost_ns = self.estimator, self._chain.cost_ns(self._target)
         pressing, lasting = self._pressing, min(estimate.fast, estimate.slow)
         is_tight = self._is_news and cost_ns * pressing > self._room_ns
-        if is_tight or cost_ns * pressing > self._ceiling_ns or cost_ns * lasting > self._capacity_ns:
+        most_ns = (1 - self.headroom.share) * self._capacity_ns
+        if is_tight or cost_ns * pressing > self._ceiling_ns or cost_ns * lasting > most_ns:
             is_indebted = time_s <= self._debt_until_s
             return self._lowered(heard, seen, is_indebted), self._complaint(cost_ns * pressing / self._capacity_ns)
         climbing = any(map(gt, self._target, heard))
@@ -408,6 +410,11 @@ class Adaptive:
 
     def _by_block(self, levels: tuple[int, ...]):
         return zip(self._chain.blocks, levels, strict=True)
+
+
+def _slimmable(chain: ChainModel) -> int:
+    """How many blocks have levels to choose from."""
+    return sum(len(block.allowed) > 1 for block in chain.blocks)
 
 
 def full(chain: ChainModel, budget: float) -> Fixed:
