@@ -26,7 +26,8 @@ SIMULATED = {
 }
 QUICK_POLICIES = OURS, "full", AGAIN
 POLICIES = OURS, "full", "lite", AGAIN, "static 70 %", "three states", "ALERT-like, charged"
-COLUMNS_OF_PANELS = 4
+MOST_COLUMNS = 4  # of panels in a picture
+LONGEST_SHOWN = 2.0  # deadlines
 AIM_P50, AIM_P99, AIM_MISSES = 0.02, 0.05, 2.0  # of a simulation, from SCHEDULING: what was aimed at
 
 
@@ -121,8 +122,8 @@ def _own_distances(played: list[Row]) -> Iterator[str]:
         was, again = _misses(pairs)
         yield (
             f"Reality is no nearer to itself: played again in the same minutes, {OURS} had a median of response times"
-            f" that was off by {_percent(p50)} and a p99 off by {_percent(p99)}, in the median of {len(pairs)} pairs;"
-            f" {was:,} misses, and {again:,} again."
+            f" off by {_percent(p50)} and a p99 off by {_percent(p99)}, in the median of {len(pairs)}"
+            f" {'pair' if len(pairs) == 1 else 'pairs'}; misses: {was:,}, and {again:,} again."
         )
 
 
@@ -152,7 +153,7 @@ def _distances(played: list[Row]) -> Iterator[str]:
             was, said = _misses(pairs)
             is_near = was / AIM_MISSES <= said <= was * AIM_MISSES
             yield (
-                f"Simulated {name}: {said:,} misses, and {was:,} were (aimed at: within a factor of {AIM_MISSES:g};"
+                f"Simulated {name}: {said:,} misses where {was:,} were (aimed at: within a factor of {AIM_MISSES:g};"
                 f" {_reached(is_near)})."
             )
 
@@ -209,9 +210,10 @@ def _parts(clock: str, rows: list[Row]) -> list[Table | Picture]:
         ),
         Picture(
             f"{clock}-responses",
-            f"Response times on {CLOCKS[clock]}: the share of periods that took longer; the line is the deadline",
+            f"Response times on {CLOCKS[clock]}: the share of periods that took longer; the line is the deadline, and"
+            f" beyond {LONGEST_SHOWN:g} deadlines nothing is shown",
             lambda figure, ink: _draw_responses(figure, ink, runs),
-            (9.0, 1.0 + 2.4 * -(-len(runs) // COLUMNS_OF_PANELS)),
+            (9.0, 1.2 + 2.2 * _panels(len(runs))[0]),
         ),
         Picture(
             f"{clock}-timeline",
@@ -265,19 +267,24 @@ def _percent(share: float) -> str:
     return f"{100 * share:,.1f} %"
 
 
+def _panels(count: int) -> tuple[int, int]:
+    """(rows, columns) for so many panels."""
+    columns = min(count, MOST_COLUMNS)
+    return -(-count // columns), columns
+
+
 def _draw_responses(figure, ink, runs: dict[str, list[dict]]) -> None:
-    rows = -(-len(runs) // COLUMNS_OF_PANELS)
-    panels = figure.subplots(rows, COLUMNS_OF_PANELS, sharex=True, sharey=True, squeeze=False)
-    late = np.maximum(1 - np.array(QUANTILES), 1e-3)
+    rows, columns = _panels(len(runs))
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    longer = 1 - np.array(QUANTILES[:-1])
     for axes, (name, ones) in zip(panels.flat, runs.items(), strict=False):
         for number, (key, title) in enumerate({"real": "was", **SIMULATED}.items()):
             counted = [one[key] for one in ones if key in one]
             if counted:
-                quantiles = np.maximum(_summed(counted)["quantiles"], 0.01)
-                width = 1 if number else 2.5
-                axes.plot(quantiles, late, color=ink.line(number)["color"], linewidth=width, label=title)
+                style = {"color": ink.line(number)["color"], "linewidth": 1.2 if number else 3}
+                axes.plot(_summed(counted)["quantiles"][:-1], longer, label=title, **style)
         axes.axvline(1.0, color=ink.alarm, linewidth=1)
-        axes.set(xscale="log", yscale="log", title=name)
+        axes.set(yscale="log", title=name, xlim=(0, LONGEST_SHOWN))
     for axes in panels.flat[len(runs) :]:
         axes.set_axis_off()
     figure.supxlabel("response time / deadline")
