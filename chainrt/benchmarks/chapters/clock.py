@@ -27,7 +27,7 @@ SIMULATED = {
 QUICK_POLICIES = OURS, "full", AGAIN
 POLICIES = OURS, "full", "lite", AGAIN, "static 70 %", "three states", "ALERT-like, charged"
 MOST_COLUMNS = 4  # of panels in a picture
-LONGEST_SHOWN = 2.0  # deadlines
+LONGEST_SHOWN = 1.5  # deadlines
 AIM_P50, AIM_P99, AIM_MISSES = 0.02, 0.05, 2.0  # of a simulation, from SCHEDULING: what was aimed at
 
 
