@@ -10,7 +10,8 @@ Rules kept here:
 * At half: every other amp at its largest level, the rest at their smallest, and the other way round in the next trial.
   So the machine sleeps between periods as it does under most policies, and both ends of the cost table are met.
 * How slow: what periods took over what the table says, in the median, by kind of noise. Jitter: as far as the 99th
-  percentile lies above it, all kinds together; what of it lasts: as of a device profile (devices/measuring.py).
+  percentile lies above each trial's own median, all kinds together; what of it lasts: as of a device profile
+  (devices/measuring.py).
 * A day is made of whole pieces, each kind of noise from its own, each once before any comes again: so what lasts for a
   while does so in the day, too.
 """
@@ -103,13 +104,18 @@ def medians(trials: Sequence[Trial]) -> dict[str, float]:
 
 
 def jitter(trials: Sequence[Trial]) -> Jitter:
-    """How periods beside the same kind of noise differ."""
-    middle = list(medians(trials).values())
-    logs = [[(piece, np.log(piece.ratio / middle[piece.noise])) for piece in trial] for trial in trials]
+    """How periods of the same trial beside the same kind of noise differ."""
+    logs = [_logs(trial) for trial in trials]
     p99 = np.quantile(np.concatenate([log for trial in logs for _, log in trial]), 0.99)
     told = [lasting([moment for piece, log in trial for moment in _moments(piece, log)]) for trial in logs]
     share, seconds = np.median(told, axis=0)
     return Jitter(float(p99) / NORMAL_P99, float(share), float(seconds))
+
+
+def _logs(trial: Trial) -> list[tuple[Piece, np.ndarray]]:
+    """Of each piece the logarithms of its periods' ratios, about 0 for each kind of noise."""
+    middle = list(medians([trial]).values())
+    return [(piece, np.log(piece.ratio / middle[piece.noise])) for piece in trial]
 
 
 def slowdowns(trials: Sequence[Trial]) -> dict[str, float]:
