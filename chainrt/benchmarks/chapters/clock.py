@@ -217,9 +217,9 @@ def _parts(clock: str, rows: list[Row]) -> list[Table | Picture]:
         ),
         Picture(
             f"{clock}-timeline",
-            f"The first round on {CLOCKS[clock]}; grey: the neighbours are busy",
+            f"The first round on {CLOCKS[clock]}; grey: the neighbours are busy; red: the deadline",
             lambda figure, ink: _draw_timeline(figure, ink, rows[0]),
-            (9.0, 6.0),
+            (9.0, 1.0 + 1.25 * len(rows[0]["policies"])),
         ),
     ]
 
@@ -293,21 +293,18 @@ def _draw_responses(figure, ink, runs: dict[str, list[dict]]) -> None:
 
 
 def _draw_timeline(figure, ink, row: Row) -> None:
-    load, sound = figure.subplots(2, 1, sharex=True)
-    for number, (name, one) in enumerate(row["policies"].items()):
+    panels = figure.subplots(len(row["policies"]), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, (name, one) in zip(panels, row["policies"].items(), strict=True):
         points = one["timeline"]
-        style = {"color": ink.line(number)["color"], "linewidth": 1.2}
-        load.plot(points["time_s"], np.minimum(points["mean"], 3), label=name, **style)
-        sound.plot(points["time_s"], points["utility"], **style)
-    for axes in (load, sound):
-        noise = next(iter(row["policies"].values()))["timeline"]
-        axes.fill_between(
-            noise["time_s"], 0, noise["noise"], step="mid", color=ink.faint, alpha=0.6, transform=_to_top(axes)
-        )
-    load.axhline(1.0, color=ink.alarm, linewidth=1)
-    load.set(ylabel="response / deadline")
-    sound.set(ylabel="utility", xlabel="seconds", ylim=(-0.03, 1.03))
-    load.legend(ncols=3)
+        busy = {"step": "mid", "color": ink.faint, "alpha": 0.6, "transform": _to_top(axes)}
+        axes.fill_between(points["time_s"], 0, points["noise"], **busy)
+        axes.axhline(1.0, color=ink.alarm, linewidth=1)
+        for number, (key, label) in enumerate((("mean", "response / deadline"), ("utility", "utility"))):
+            axes.plot(points["time_s"], points[key], color=ink.line(number)["color"], linewidth=1.2, label=label)
+        axes.set(ylim=(-0.05, LONGEST_SHOWN), yticks=(0, 0.5, 1))
+        axes.set_title(name, loc="left")
+    panels[-1].set(xlabel="seconds")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 
 
 def _to_top(axes):
