@@ -121,7 +121,7 @@ def _own_distances(played: list[Row]) -> Iterator[str]:
         p50, p99 = _off(pairs)
         was, again = _misses(pairs)
         yield (
-            f"Reality is no nearer to itself: played again in the same minutes, {OURS} had a median of response times"
+            f"How far reality is from itself: played again in the same minutes, {OURS} had a median of response times"
             f" off by {_percent(p50)} and a p99 off by {_percent(p99)}, in the median of {len(pairs)}"
             f" {'pair' if len(pairs) == 1 else 'pairs'}; misses: {was:,}, and {again:,} again."
         )
