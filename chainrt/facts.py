@@ -65,17 +65,42 @@ def keep_in_memory(
     device: Device | None = None,
     budget: float | None = None,
     tell: Tell | None = None,
+    second_core: bool = False,
 ) -> tuple[list[ChainBlock], Residents]:
     """The blocks of a preset with only those levels allowed that stay in `limit` bytes, and what stays.
 
-    On a device the best plan within the budget is kept; without one, what sounds best.
+    On a device the best plan within the budget is kept; without one, what sounds best. second_core: an understudy
+    (pair.py) shares the limit.
     """
     known, path = fit_blocks(preset, rate, frames, tell, blocks)
-    if device:
-        kept = Bench(known, path, device, frames, rate, budget, limit).fit().memory
-    else:
-        kept = residents([block.sizes for block in known], [block.allowed for block in known], limit, truest(known))
+
+    def within(left: float) -> Residents:
+        if device:
+            return Bench(known, path, device, frames, rate, budget, left).fit().memory
+        return residents([block.sizes for block in known], [block.allowed for block in known], left, truest(known))
+
+    kept = _beside_understudy(known, limit, within) if second_core else within(limit)
     return [replace(block, allowed=levels) for block, levels in zip(blocks, kept.kept, strict=True)], kept
+
+
+def _beside_understudy(known: Sequence[FitBlock], limit: float, within: Callable[[float], Residents]) -> Residents:
+    """What stays in `limit` bytes together with a second state of each block's smallest level that stays.
+
+    Which level that is, is known only when something has been left out. It is nearly always the smallest of all; if
+    not, what the understudy gets is raised until it is enough.
+    """
+    taken = _understudy_bytes(known, [block.allowed for block in known])
+    while True:
+        kept = within(limit - taken)
+        needed = _understudy_bytes(known, kept.kept)
+        if needed <= taken:
+            return replace(kept, used=kept.used + needed)
+        taken = needed
+
+
+def _understudy_bytes(known: Sequence[FitBlock], levels: Sequence[Sequence[int]]) -> int:
+    """States of an understudy's blocks, which play the smallest of these levels; the weights are the lead's."""
+    return sum(block.calls * block.levels[own[0]].state_bytes for block, own in zip(known, levels, strict=True))
 
 
 def _fit_block(block: ChainBlock, levels: tuple[FitLevel, ...], channels: int, frames: int) -> FitBlock:

@@ -27,7 +27,8 @@ from .control import TICK_SECONDS
 from .layout import STAGE
 from .live import Door
 from .preset import TEMPO, SceneChange, values_at_tempo
-from .snapshot import BlockView, Change, Knob, Moment, Snapshot, named
+from .report import second_core
+from .snapshot import BlockView, Change, Knob, Moment, SecondCore, Snapshot, named
 
 CROSSFADE_SECONDS = 0.05  # from one preset to another
 FITS = 0.9  # share of the deadline up to which two chains may play at once
@@ -269,7 +270,21 @@ class Session:
                 scenes=tuple(chain.preset.scenes),
                 scene=self._scene,
                 is_changing=self._is_fading,
+                second_core=self._second_core(),
             )
+
+    def _second_core(self) -> SecondCore | None:
+        pair = self.front.pair
+        if not pair:
+            return None
+        told, played = second_core([board.pair for board in self.boards]), pair.understudy
+        last = (int(played.engine["periods"]) - 1) % len(played.ring)
+        return SecondCore(
+            late_ms=1000 * pair.late / played.rate,
+            stands_in=bool(played.ring["stands_in"][last]),
+            stood_in=told["periods_of_understudy"],
+            changes=told["changes"],
+        )
 
     def _block(self, board: Board, index: int, recent_ns) -> BlockView:
         chain, switchboard = board.chain, board.switchboard

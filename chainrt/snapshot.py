@@ -79,6 +79,20 @@ class Moment:
 
 
 @dataclass(frozen=True)
+class SecondCore:
+    """What the understudies of all presets so far have done, see pair.py. Then `misses` are theirs."""
+
+    late_ms: float
+    """By how much later all is heard."""
+    stands_in: bool
+    """True while an understudy is heard."""
+    stood_in: int
+    """Periods in which one was, crossfades included."""
+    changes: int
+    """From leads to understudies, and back."""
+
+
+@dataclass(frozen=True)
 class Snapshot:
     preset: str
     """Its name; `path` is its file."""
@@ -117,5 +131,7 @@ class Snapshot:
     """The scene that was last chosen."""
     is_changing: bool
     """True while another preset fades in."""
+    second_core: SecondCore | None = None
+    """None: the chain plays on one core."""
     notes: tuple[str, ...] = ()
     """What people should be told of the machine and the device, oldest first."""

@@ -25,12 +25,15 @@ from chainrt.benchmarks import (
     rack,
     real_clock,
     sounding,
+    trials,
     yardstick,
 )
 from chainrt.benchmarks.contestants import CONTESTANTS, OURS
 from chainrt.benchmarks.ink import LIGHT
 from chainrt.benchmarks.neighbour import KINDS, Burst, Neighbours, noise_at, schedule
 from chainrt.benchmarks.statistics import median_interval
+from chainrt.devices.probe import Spent
+from chainrt.devices.profile import Jitter
 from chainrt.engine import FADE_FRAMES
 from chainrt.layout import COLD, DROPPED, PERIOD, PLAYED, SPENT
 from chainrt.numeric import FRAMES, PEDALBOARD, numeric_chain
@@ -75,9 +78,9 @@ def test_neighbours_work_when_it_is_time_and_end_with_the_run_whatever_happens()
 
 
 def be_noisy_until_something_goes_wrong(pids):
-    with Neighbours([Burst(0.0, 60.0, KINDS[0])], 60.0, 2) as them:
+    with Neighbours(60.0, 2) as them:
         pids += [process.pid for process in them.processes]
-        them.begin(time.monotonic())
+        them.begin([Burst(0.0, 60.0, KINDS[0])])
         end = time.monotonic() + 30
         while sum(psutil.Process(pids[0]).cpu_times()[:2]) < 0.1 and time.monotonic() < end:
             time.sleep(0.02)
@@ -85,15 +88,25 @@ def be_noisy_until_something_goes_wrong(pids):
         raise RuntimeError("on purpose")
 
 
-def test_a_neighbour_ends_by_itself_after_its_last_burst():
-    with Neighbours([Burst(0.0, 0.01, KINDS[1])], 1.0, 1) as them:
-        them.begin(time.monotonic())
+def test_no_schedule_begins_before_the_last_burst_of_the_one_before_is_over():
+    with Neighbours(10.0, 1) as them:
+        started = time.monotonic()
+        them.begin([Burst(0.0, 0.01, KINDS[1]), Burst(0.1, 0.3, KINDS[1])], 0.1)
+        them.begin([])
+        assert time.monotonic() >= started + 0.4
+
+
+def test_a_schedule_for_which_there_is_nobody_left_is_refused():
+    with Neighbours(10.0, 1) as them:
+        them.processes[0].stdin.close()
         assert them.processes[0].wait(30) == 0
+        with pytest.raises(RuntimeError, match="have ended"):
+            them.begin([])
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system has no scheduling classes")
 def test_a_neighbour_is_of_ordinary_priority():
-    with Neighbours([Burst(5.0, 5.1, KINDS[0])], 6.0, 1) as them:
+    with Neighbours(6.0, 1) as them:
         assert os.sched_getscheduler(them.processes[0].pid) == os.SCHED_OTHER
 
 
@@ -213,20 +226,101 @@ def test_the_neighbours_schedule_is_a_simulation_s_load():
     assert [step.time_s - playing.SETTLE_SECONDS for step in steps[1:]] == [0.5, 0.75, 1.0, 2.0]
 
 
-def test_how_slow_neighbours_make_a_machine_is_told_by_their_kind():
-    run, _, _ = simulated("calm", 300)
-    run.spent["measured_ns"][100:200] *= 1.5
-    noise = np.zeros(300, int)
-    noise[100:200] = 1
-    found = playing.slowdowns(run, noise)
-    assert found["compute"] / found["quiet"] == pytest.approx(1.5, rel=0.1)  # the weather wanders
-    assert found["copy"] == found["quiet"]
-
-
 def test_a_rack_is_as_large_as_the_share_wants_and_never_below_two_amps():
     assert rack.wanted(8, 0.2, 0.86) == 34
     assert rack.wanted(8, 8.0, 0.86) == rack.LEAST_AMPS
     assert rack.wanted(8, 0.001, 0.86) == rack.MOST_AMPS
+
+
+def test_a_table_of_what_was_played_says_what_each_level_took_in_the_chain(tmp_path, monkeypatch):
+    def took(chain, guitar, seconds):
+        levels = chain.block_records["audible"][: len(chain.blocks)]
+        return Spent(np.tile(1e4 * (1 + np.arange(len(levels))) * (1 + levels), (9, 1)), np.ones(9), np.zeros(9))
+
+    made = rack.tried(tmp_path, 2)
+    monkeypatch.setattr(rack, "play_stretch", took)
+    table = rack.costs_played(made)
+    for block, (calls, frames) in enumerate(zip(table.call_ns, table.frame_ns, strict=True)):
+        costs = [call + FRAMES * frame for call, frame in zip(calls, frames, strict=True)]
+        assert costs == pytest.approx([1e4 * (block + 1) * (level + 1) for level in range(len(calls))])
+    assert table.fixed_ns == made.costs.fixed_ns
+
+
+# -- trials ---------------------------------------------------------------------------------------------------------
+
+SLOW = {"quiet": 1.1, "compute": 1.5, "copy": 1.3}
+JITTER = Jitter(0.1, 0.5, 0.05)
+
+
+def a_trial(seed=0, jitter=JITTER):
+    """A trial by the laws: what it shows is known."""
+    chain, model = numeric_chain(PEDALBOARD)
+    policy = trials.at_half(0, model)
+    told = playing.about(chain, model, "trial", trials.BURSTS)
+    listener = playing.Listener(chain, model, lambda model, budget: policy, told)
+    periods = round((playing.SETTLE_SECONDS + trials.SECONDS) / trials.PERIOD_SECONDS)
+    load = playing.load_of(trials.BURSTS, SLOW)
+    weather = Weather(len(PEDALBOARD), chain.deadline_ns / 1e9, load, seed, "calm", periods, jitter)
+    simulate(chain, listener.control, weather, periods, Performance(chain, np.zeros(FRAMES, np.float32)))
+    return trials.heard(listener.run(), listener.trace()), told, listener
+
+
+def test_two_trials_play_each_amp_once_at_full_and_once_at_its_smallest():
+    _, model = numeric_chain(PEDALBOARD)
+    plans = [trials.at_half(number, model).first_plan().target for number in (0, 1, 2)]
+    assert plans[0] == plans[2]
+    for block, levels in zip(model.blocks, zip(*plans[:2], strict=True), strict=True):
+        assert set(levels) == {block.smallest, block.largest}
+
+
+def test_trials_show_how_slow_each_kind_of_noise_is_and_how_periods_jitter():
+    found = [a_trial(seed)[0] for seed in range(8)]
+    for name, slow in trials.slowdowns(found).items():
+        assert slow == pytest.approx(SLOW[name], rel=0.04)
+    jitter = trials.jitter(found)
+    assert jitter.sd == pytest.approx(JITTER.sd, rel=0.2)
+    assert jitter.lasting == pytest.approx(JITTER.lasting, abs=0.2)
+    calmer = trials.jitter([a_trial(seed, Jitter(0.03, 0.0))[0] for seed in range(8)])
+    assert calmer.sd < 0.06
+    assert calmer.lasting < 0.3
+
+
+def test_a_day_of_trials_has_whole_pieces_of_the_right_noise_each_once_before_any_comes_again():
+    trial, told, _ = a_trial()
+    bursts = [Burst(0.5, 1.0, "compute"), Burst(1.5, 1.6, "copy")]
+    made = trials.day([trial], told, bursts, 3000, seed=1)
+    assert len(made.rows) == made.ticks[-1] == 3000
+    noise = noise_at(bursts, trials.PERIOD_SECONDS * np.arange(3000) - playing.SETTLE_SECONDS)
+    of_kind = [{row.tobytes() for piece in trial if piece.noise == kind for row in piece.rows} for kind in range(3)]
+    assert all(row.tobytes() in of_kind[kind] for row, kind in zip(made.rows, noise, strict=True))
+    quiet = [row.tobytes() for row in made.rows[noise == 0][: len(of_kind[0])]]
+    assert set(quiet) == of_kind[0]
+    again = trials.day([trial], told, bursts, 3000, seed=1)
+    assert np.array_equal(made.rows, again.rows)
+    assert not np.array_equal(made.rows, trials.day([trial], told, bursts, 3000, seed=2).rows)
+
+
+def test_a_trial_s_own_run_is_what_its_day_predicts():
+    trial, told, listener = a_trial()
+    policy = trials.at_half(0, numeric_chain(PEDALBOARD)[1])
+    run = listener.run()
+    made = trials.day([trial], told, trials.BURSTS, len(run.ring), seed=0)
+    said = playing.on_the_day_of(made, lambda model, budget: policy)
+    first = round(playing.SETTLE_SECONDS / trials.PERIOD_SECONDS)
+    for quantile in (0.1, 0.5, 0.9):
+        was, then = (
+            np.quantile(playing.response_shares(each, 1e9 * trials.PERIOD_SECONDS)[first:], quantile)
+            for each in (run, said)
+        )
+        assert then == pytest.approx(was, rel=0.03)
+
+
+def test_a_trial_without_one_kind_of_noise_is_none():
+    _, _, listener = a_trial()
+    run, trace = listener.run(), listener.trace()
+    few = round((playing.SETTLE_SECONDS + trials.PIECE_SECONDS) / trials.PERIOD_SECONDS)
+    with pytest.raises(ValueError, match="too few periods"):
+        trials.heard(playing.Run(run.ring[:few], run.spent[:few], []), trace)
 
 
 # -- sound ----------------------------------------------------------------------------------------------------------
@@ -351,15 +445,15 @@ def test_the_steps_of_a_clock_are_counted():
 def clock_row(clock, is_same=True):
     """A row of the real clock's chapter made of simulated runs."""
     policies = {}
-    for policy in (OURS, "full"):
-        run, _, model = simulated("bursts", 1200, policy)
+    for policy in (OURS, "full", real_clock.AGAIN):
+        run, _, model = simulated("bursts", 1200, OURS if policy == real_clock.AGAIN else policy)
         counted = playing.figures(run, model, 300)
-        timeline = real_clock._timeline(run, model, schedule(0, 0.6))
-        policies[policy] = {"real": counted, "laws": counted, "day of adaptive": counted, "is_same": is_same}
-        policies[policy]["timeline"] = timeline
-    cell = {"clock": clock, "round": 0, "seconds": 0.6, "who": f"{OURS}; full"}
+        said = dict.fromkeys(("real", "laws", "day of trials", "day of adaptive"), counted)
+        policies[policy] = said | {"is_same": is_same, "timeline": real_clock._timeline(run, model, schedule(0, 0.6))}
+    cell = {"clock": clock, "round": 0, "seconds": 0.6, "who": f"{OURS}; full; {real_clock.AGAIN}"}
     told = {"amps": 4, "full_share": 0.9, "is_real_time": True, "lost": {"lite": "periods were not read in time"}}
-    return cell | told | {"policies": policies, "files": []}
+    paces = [{"quiet": 1.0}, {"quiet": 1.1}, {"quiet": 1.1}]
+    return cell | told | {"policies": policies, "trials": paces, "files": []}
 
 
 def looks_right(module, rows):
@@ -375,10 +469,12 @@ def looks_right(module, rows):
 def test_the_chapter_of_the_clock_tells_of_replays_misses_and_what_was_not_played():
     failed = {"clock": "jack", "round": 1, "seconds": 0.6, "who": OURS, "failed": "JACK: jackd does not start here"}
     text = looks_right(chapters.load("clock"), [clock_row("timer"), failed])
-    assert "All 2 recorded runs were decided again" in text
+    assert "All 3 recorded runs were decided again" in text
     assert "jackd does not start here" in text
     assert "periods were not read in time" in text
     assert "off by 0.0 %" in text
+    assert "5.0 % in the median and by 10.0 % at most" in text
+    assert "How far reality is from itself" in text
     assert "REPLAYS DIFFER" in looks_right(chapters.load("clock"), [clock_row("jack", is_same=False)])
 
 

@@ -203,6 +203,15 @@ def test_the_swinging_load_changes_every_tenth_of_a_second():
     assert np.allclose(rows[:, 3::3] / calm[:, 3::3], ratio[:, None])
 
 
+def test_one_seed_has_no_interval():
+    alone = comparing.score_table("t", "", [row(OURS, 0, 9, 0.5)]).rows[0]
+    assert (alone[2], alone[8]) == ("9,000", "0.500")
+    assert comparing.score_table("t", "", [row(OURS, 0, 0, 0.5)]).rows[0][2] == "0 (at most 3,000.0)"
+    assert comparing.score_table("t", "", [row(OURS, seed, 9, 0.5) for seed in (0, 1)]).rows[0][2].startswith("9,000 (")
+    assert "One seed has no interval" in comparing.evidence([row(OURS, 0, 9, 0.5)])
+    assert "In brackets" in comparing.evidence([row(OURS, seed, 9, 0.5) for seed in (0, 1)])
+
+
 def test_wrong_tables_are_wrong_by_up_to_twelve_and_seven_percent():
     (rows, _), (bursts, _) = calm_and("wrong tables")
     ratios = rows[:, 3::3] / bursts[:, 3::3]
@@ -429,6 +438,15 @@ def test_the_page_has_every_chapter_and_needs_nothing_from_outside(tmp_path):
     assert {link[:10] for link in links} == {"data:image", "files/one.", *(f"#c{n}" for n in range(3))}
     assert not re.search(r"https?:|//[a-z]|@import|url\(|<script|<link", re.sub(r"base64,[^\"]*", "", html))
     assert html.count('media="(prefers-color-scheme: dark)"') == 2
+
+
+def test_a_long_table_is_folded(tmp_path):
+    def written(lines):
+        told = Told([], [], [Table("numbers", "Caption", ("who",), [("x",)] * lines)])
+        return page.html([page.Entry("c", "Title", 1, 1, [{}], told)], [], {})
+
+    assert "<summary>Caption: 151 lines</summary>" in written(page.LONG_TABLE + 1)
+    assert "<figcaption>Caption</figcaption>" in written(page.LONG_TABLE)
 
 
 def test_without_matplotlib_the_page_says_in_one_line_how_to_get_pictures(tmp_path, monkeypatch):

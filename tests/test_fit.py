@@ -18,9 +18,9 @@ from naive import best_plan_by_trying_all
 from pedalboards import chainrt, pedalboard, write_wav
 
 from chainrt import devices, facts, kept, known, preset
-from chainrt.chain import Chain
+from chainrt.chain import Chain, plan_blocks
 from chainrt.cli import fit as command
-from chainrt.fit import NO, SLIMMED, YES, Bench, FitBlock, FitChain, FitLevel
+from chainrt.fit import NO, SLIMMED, YES, Bench, FitBlock, FitChain, FitLevel, truest
 from chainrt.scheduler import BlockModel, ChainModel, choose
 from chainrt.scheduler.paths import Lanes, frontier, time_ns
 from chainrt.scheduler.resident import Sizes, Solved, residents
@@ -441,6 +441,48 @@ def test_a_run_keeps_only_what_fits_in_memory_and_says_what_it_leaves_out(clock,
     none = chainrt(capsys, *asked, "--memory", "1024")
     assert none.status == 1
     assert "even the smallest levels do not fit" in none.out
+
+
+@pytest.mark.parametrize("device", [None, "pi4"])
+def test_an_understudy_has_its_part_of_the_memory(device, folder):
+    loaded = preset.load("preset.yaml")
+    blocks = plan_blocks(loaded, 48_000)
+    known, _ = facts.fit_blocks(loaded, 48_000, 64, blocks=blocks)
+    place = device and devices.load(device)
+
+    def stays(limit, second_core):
+        _, found = facts.keep_in_memory(loaded, blocks, 48_000, 64, limit, place, 0.9, None, second_core)
+        return found
+
+    alone, together = stays(1e9, False), stays(1e9, True)
+    states = sum(block.calls * block.levels[0].state_bytes for block in known)
+    assert together.kept == alone.kept
+    assert together.used == alone.used + states
+    assert stays(together.used, True) == together
+    tight = stays(together.used - 1, True)
+    assert any(tight.left_out)
+    assert tight.fits
+    assert tight.used < together.used
+    assert stays(alone.used, False) == alone
+    least = sum(block.sizes.levels[0] for block in known)
+    assert stays(least, False).fits
+    assert not stays(least + states - 1, True).fits
+    assert stays(least + states, True).fits
+
+
+def test_an_understudy_is_given_enough_for_whichever_level_is_the_smallest_that_stays():
+    """A level 0 whose second state makes it dearer than level 1 without one."""
+    levels = FitLevel("low", 1, "network", 10.0, 80, 20), FitLevel("high", 2, "network", 60.0, 90, 30)
+    block = FitBlock("amp", "nam", levels, (0, 1))
+
+    def within(limit):
+        return residents([block.sizes], [block.allowed], limit, truest([block]))
+
+    for limit in range(100, 400):
+        found = facts._beside_understudy([block], limit, within)
+        needed = sum(block.sizes.levels[level] for level in found.kept[0]) + levels[found.kept[0][0]].state_bytes
+        assert found.used == needed
+        assert found.fits == (needed <= limit)
 
 
 WAYS_TO_ASK = (

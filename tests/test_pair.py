@@ -332,7 +332,12 @@ def test_by_the_clock_every_period_is_played_by_the_lead_or_the_understudy(chain
     signal, periods = chord(150), 150
     made = board_of(chain_of())
     door = WallClock(Performance(made.played, signal, len(signal)), periods)
-    Session(made, door, 0.7).play()
+    session = Session(made, door, 0.7)
+    session.play()
+    core = session.snapshot().second_core
+    assert (core.stood_in, core.changes) == (made.pair.stood_in, made.pair.changes)
+    assert core.stands_in == (made.pair._record["heard"] == 0)
+    assert core.late_ms == pytest.approx(1000 * FRAMES / RATE_HZ)
     assert made.played.engine["periods"] == periods
     assert made.pair._record["written"] == (periods + 1) * FRAMES
     full, lite = (later(render(chain_of(levels=[0, level]), signal)) for level in (1, 0))

@@ -15,7 +15,7 @@ import chainrt
 from chainrt.cli import screen
 from chainrt.cli.view import HELP, View
 from chainrt.errors import Fault, PresetError
-from chainrt.snapshot import BlockView, Change, Knob, Moment, Snapshot
+from chainrt.snapshot import BlockView, Change, Knob, Moment, SecondCore, Snapshot
 
 TONE = Knob("tone", "Hz", 500, 8000, 3500, 4000, (), "corner of the low-pass")
 DRIVE = Knob("drive", "dB", 0, 60, 24, 12, (), "gain into the clipper")
@@ -106,6 +106,15 @@ def test_misses_stand_out_and_xruns_are_shown_where_the_system_counts_them():
     assert "xruns" not in quiet
     loud = text_of(screen.loads(replace(SNAPSHOT, misses=3, unavoidable=1, longest_miss_run=2, xruns=4), 80))
     assert "misses 3 of 9,375 periods, 1 unavoidable, at most 2 in a row  xruns 4" in loud
+
+
+def test_a_second_core_says_how_often_the_smallest_levels_stood_in_and_whether_they_do_now():
+    core = SecondCore(late_ms=1.333, stands_in=False, stood_in=1234, changes=8)
+    calm = text_of(screen.loads(replace(SNAPSHOT, second_core=core), 80))
+    assert "2 cores, 1.3 ms later  smallest levels in 1,234 periods\n" in calm
+    late = text_of(screen.loads(replace(SNAPSHOT, second_core=replace(core, stands_in=True)), 80))
+    assert "smallest levels in 1,234 periods  now\n" in late
+    assert "2 cores" not in text_of(screen.loads(SNAPSHOT, 80))
 
 
 def test_a_bypassed_block_says_whether_its_tail_still_rings():

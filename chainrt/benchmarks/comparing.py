@@ -36,10 +36,11 @@ def evidence(rows: Sequence[Row]) -> str:
     seeds = f"{high}" if low == high else f"{low} to {high}"
     times = " or ".join(f"{length:,} periods ({length * PERIOD_S:.0f} s)" for length in lengths)
     total = f"{low * lengths[0]:,}" + ("" if low == high else f" or more, at most {high * lengths[-1]:,},")
+    brackets = "In brackets: the interval of 95 % (bootstrap over seeds)" if high > 1 else "One seed has no interval"
     return (
-        f"Each line stands on {seeds} {'seed' if high == 1 else 'seeds'} of {times}: {total} periods. In brackets: the"
-        " interval of 95 % (bootstrap over seeds); no event in N periods proves a rate of at most 3/N."
-        + (" With so few seeds the intervals are rough." if low < ENOUGH_SEEDS else "")
+        f"Each line stands on {seeds} {'seed' if high == 1 else 'seeds'} of {times}: {total} periods. {brackets}; no"
+        " event in N periods proves a rate of at most 3/N."
+        + (" With so few seeds the intervals are rough." if low < ENOUGH_SEEDS and high > 1 else "")
     )
 
 
@@ -75,13 +76,14 @@ def score_table(name: str, caption: str, rows: Sequence[Row]) -> Table:
         for key, label in CLAIRVOYANTS.items():
             best = [row["possible"][key] for row in one_each]
             regret = [row["possible"]["99 periods"] - row["possible"][key] for row in one_each]
-            told = write(bootstrap(best), ".3f"), write(bootstrap(regret), "+.3f")
+            told = _mean(best, ".3f"), _mean(regret, "+.3f")
             lines.append((scenario, label, *["0", "", "", "", "", "0"], *told, ""))
     return Table(name, caption, HEADINGS, lines)
 
 
 def _cells(rows: Sequence[Row]) -> list[str]:
     scores, periods = [score_of(row) for row in rows], [row["periods"] for row in rows]
+    counts = [score.avoidable for score in scores]
     total = sum(periods)
     regrets = [row["possible"]["99 periods"] - value for row, value in zip(rows, utilities(rows), strict=True)]
     changes = [score.changes / (row["periods"] * PERIOD_S / MINUTE_S) for score, row in zip(scores, rows, strict=True)]
@@ -90,16 +92,21 @@ def _cells(rows: Sequence[Row]) -> list[str]:
         return f"{1e6 * sum(counts) / total:{form}}"
 
     return [
-        write_rate([score.avoidable for score in scores], periods),
+        write_rate(counts, periods) if len(rows) > 1 or not sum(counts) else per_million(counts, ",.0f"),
         per_million((score.late_stalls for score in scores), ",.1f"),
         per_million((score.unavoidable for score in scores), ",.0f"),
         per_million((score.held for score in scores), ",.0f"),
         per_million((score.cold for score in scores), ",.0f"),
         f"{max(score.longest for score in scores):,}",
-        write(bootstrap(utilities(rows)), ".3f"),
-        write(bootstrap(regrets), "+.3f"),
-        write(bootstrap(changes), ",.1f"),
+        _mean(utilities(rows), ".3f"),
+        _mean(regrets, "+.3f"),
+        _mean(changes, ",.1f"),
     ]
+
+
+def _mean(values: Sequence[float], form: str) -> str:
+    """With its interval; one value has none."""
+    return write(bootstrap(values), form) if len(values) > 1 else f"{values[0]:{form}}"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """A noisy neighbour, started on purpose: processes that compute and copy memory, on and off by a seeded schedule.
 
     bursts = schedule(seed, seconds)
-    with Neighbours(bursts, seconds) as neighbours:
-        neighbours.begin(time.monotonic())      # the bursts are counted from this moment
+    with Neighbours(60) as neighbours:
+        neighbours.begin(bursts, 1.0)      # the bursts are counted from a second from now
         ...
 
 One process for each core, of ordinary priority, pinned nowhere: beside an audio thread that goes first they take
@@ -11,8 +11,9 @@ caches, memory and the other half of a core; without real-time priority they tak
 Rules kept here:
 * The same seed gives the same bursts, so that every policy has the same neighbour.
 * It is of ordinary priority, even if whoever starts it is not.
-* It always ends: with the `with`, by a limit of its own that the system keeps (SIGALRM), with the last burst, and
-  within a slice when whoever started it is gone.
+* It always ends: with the `with`, by a limit of its own that the system keeps (SIGALRM), and within a slice when
+  whoever started it is gone.
+* One schedule after the other: none begins before the last burst of the one before is over, however that ended.
 """
 
 import json
@@ -21,7 +22,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,6 @@ LAW = Bursts(gap_s=0.5, least_s=0.05, mean_s=0.3, most_s=1.0, factors=(1.0, 1.0)
 KINDS = "compute", "copy"
 SLICE_SECONDS = 0.01  # between two looks at the clock and at the parent
 READY_SECONDS = 20.0  # for a process to start, on a machine that is busy
-SPARE_SECONDS = 5.0  # of the limit, beyond the run and the start
 READY = "ready\n"
 MATRIX, COPIED_BYTES = 192, 1 << 25  # fits the second cache; does not fit the third
 
@@ -66,13 +66,13 @@ def noise_at(bursts: Sequence[Burst], times_s: np.ndarray) -> np.ndarray:
 
 
 class Neighbours:
-    """The processes of a schedule. seconds: the longest that they may live after they are ready."""
+    """Processes that keep to schedules. seconds: the longest that they may live after they are ready."""
 
-    def __init__(self, bursts: Sequence[Burst], seconds: float, processes: int = os.cpu_count() or 1):
-        limit = seconds + READY_SECONDS + SPARE_SECONDS
-        told = json.dumps([[burst.begin_s, burst.end_s, burst.kind] for burst in bursts])
-        self._command = [sys.executable, "-m", __name__, str(os.getpid()), str(int(np.ceil(limit))), told]
-        self._wanted = processes if bursts else 0
+    def __init__(self, seconds: float, processes: int = os.cpu_count() or 1):
+        limit = seconds + READY_SECONDS
+        self._command = [sys.executable, "-m", __name__, str(os.getpid()), str(int(np.ceil(limit)))]
+        self._wanted = processes
+        self._over_s = 0.0
         self.processes: list[subprocess.Popen] = []
 
     def __enter__(self) -> "Neighbours":
@@ -92,10 +92,19 @@ class Neighbours:
             raise
         return self
 
-    def begin(self, start_s: float) -> None:
-        """Let the schedule begin at this moment of time.monotonic()."""
+    def begin(self, bursts: Sequence[Burst], in_s: float = 0.0) -> None:
+        """Let a schedule begin in so many seconds. Waits until the one before is over.
+
+        RuntimeError: they have come to their limit.
+        """
+        time.sleep(max(0.0, self._over_s - time.monotonic()))
+        start_s = time.monotonic() + in_s
+        self._over_s = start_s + max((burst.end_s for burst in bursts), default=0.0)
+        told = json.dumps([start_s, [[burst.begin_s, burst.end_s, burst.kind] for burst in bursts]])
         for process in self.processes:
-            process.stdin.write(f"{start_s}\n")
+            if process.poll() is not None:
+                raise RuntimeError("the noisy neighbours have ended before the run")
+            process.stdin.write(f"{told}\n")
             process.stdin.flush()
 
     def __exit__(self, *_) -> None:
@@ -110,23 +119,29 @@ class Neighbours:
 # -- in the child ---------------------------------------------------------------------------------------------------
 
 
-def _live(parent: int, bursts: list[list]) -> None:
-    """Wait for the moment at which to begin, then be noisy when it is time."""
+def _live(parent: int) -> None:
+    """Keep to one schedule after the other, as they are told, until there are no more."""
     work = {"compute": _computing(), "copy": _copying()}
     print(READY, end="", flush=True)
-    line = sys.stdin.readline()
-    if not line:
-        return
-    start_s = float(line)
-    for begin_s, end_s, kind in bursts:
-        while (left := start_s + begin_s - time.monotonic()) > 0:
-            time.sleep(min(left, SLICE_SECONDS))
-            if os.getppid() != parent:
-                return
-        while time.monotonic() < start_s + end_s:
-            if os.getppid() != parent:
-                return
-            work[kind]()
+    for line in sys.stdin:
+        start_s, bursts = json.loads(line)
+        for begin_s, end_s, kind in bursts:
+            _be_noisy(parent, start_s + begin_s, start_s + end_s, work[kind])
+
+
+def _be_noisy(parent: int, begin_s: float, end_s: float, work: Callable[[], object]) -> None:
+    """Work from one moment of time.monotonic() to another."""
+    while (left := begin_s - time.monotonic()) > 0:
+        time.sleep(min(left, SLICE_SECONDS))
+        _end_with(parent)
+    while time.monotonic() < end_s:
+        _end_with(parent)
+        work()
+
+
+def _end_with(parent: int) -> None:
+    if os.getppid() != parent:
+        sys.exit()
 
 
 def _computing():
@@ -144,4 +159,4 @@ if __name__ == "__main__":
         signal.alarm(int(sys.argv[2]))
     if hasattr(os, "sched_setscheduler"):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    _live(int(sys.argv[1]), json.loads(sys.argv[3]))
+    _live(int(sys.argv[1]))

@@ -3,6 +3,7 @@
 Rules kept here:
 * The page needs no network, no script and no other file; only sounds are files beside it. It follows the reader's
   choice of light or dark, and narrow screens scroll tables and pictures sideways instead of shrinking them.
+* A table of more than LONG_TABLE lines is folded, so that what comes after it is found.
 * Whatever stands on it was computed from rows; a chapter that was not measured to its end says so.
 * Without matplotlib there are tables and findings only, and one line says how to get the pictures.
 """
@@ -19,6 +20,7 @@ from .chapter import Picture, Row, Sound, Table, Told
 from .ink import DARK, LIGHT, Ink
 
 DOTS_PER_INCH = 120
+LONG_TABLE = 150  # lines
 FILES = "files"  # the folder beside the page with what chapters have written
 NO_PICTURES = "No pictures: they need matplotlib (pip install 'chainrt[plots]')."
 
@@ -83,7 +85,9 @@ def _chapter(entry: Entry, pictures: dict[tuple[str, str, str], bytes]) -> str:
 
 def _part(chapter: str, part: Table | Picture | Sound, pictures: dict[tuple[str, str, str], bytes]) -> str:
     if isinstance(part, Table):
-        return f"<figure><figcaption>{escape(part.caption)}</figcaption>{_table(part)}</figure>"
+        if len(part.rows) <= LONG_TABLE:
+            return f"<figure><figcaption>{escape(part.caption)}</figcaption>{_table(part)}</figure>"
+        return f"<details><summary>{escape(part.caption)}: {len(part.rows):,} lines</summary>{_table(part)}</details>"
     if isinstance(part, Sound):
         href = escape(f"{FILES}/{part.file}", quote=True)
         link = f'<a href="{href}">{escape(part.caption)}</a>'

@@ -7,7 +7,6 @@ Rules kept here:
 * Figures of real and of simulated runs are counted by one function from the same records.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -17,6 +16,7 @@ from .. import trace as traces
 from ..board import Board
 from ..chain import Chain
 from ..control import Control
+from ..devices.profile import Jitter
 from ..layout import HELD
 from ..live import Door
 from ..performance import Performance
@@ -28,7 +28,7 @@ from ..trace import Recorder, Trace, replay
 from ..weather import LoadStep, Weather
 from . import rack
 from .contestants import BUDGET, Make
-from .neighbour import KINDS, Burst, Neighbours
+from .neighbour import Burst, Neighbours
 from .preventable import LATE, PREVENTABLE, STRUCK, kinds
 
 SETTLE_SECONDS = 1.0
@@ -99,14 +99,20 @@ def about(chain: Chain, model: ChainModel, policy: str, bursts: Sequence[Burst])
     return traces.about(chain, policy, BUDGET) | {"fidelity_db": fidelity, "neighbours": neighbours}
 
 
-def play(chain: Chain, model: ChainModel, make: Make, door: Door, bursts: Sequence[Burst], told: dict) -> Listener:
+def play(
+    chain: Chain,
+    model: ChainModel,
+    make: Make,
+    door: Door,
+    neighbours: Neighbours,
+    bursts: Sequence[Burst],
+    told: dict,
+) -> Listener:
     """Play to the door's end beside the neighbours. told: see `about`. Raises DeviceError, ValueError."""
     listener = Listener(chain, model, make, told)
     session = Session(Board(chain, model, listener.control, Switchboard(chain)), door, BUDGET)
-    seconds = max((burst.end_s for burst in bursts), default=0.0) + SETTLE_SECONDS
-    with Neighbours(bursts, seconds) as neighbours:
-        neighbours.begin(time.monotonic() + SETTLE_SECONDS)
-        session.play()
+    neighbours.begin(bursts, SETTLE_SECONDS)
+    session.play()
     return listener
 
 
@@ -131,11 +137,11 @@ def _grid(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
     return first + length * np.arange(len(trace.rows)), np.zeros(len(trace.rows), np.int64)
 
 
-def by_the_laws(told: dict, make: Make, periods: int, load: Sequence[LoadStep], seed: int) -> Run:
+def by_the_laws(told: dict, make: Make, periods: int, load: Sequence[LoadStep], jitter: Jitter, seed: int) -> Run:
     """What a simulation says that knows nothing of the run but its neighbours' schedule. told: see `about`."""
 
     def run(chain: Chain, control: Control, sound: Performance) -> None:
-        weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed, "calm", periods)
+        weather = Weather(len(chain.blocks), chain.deadline_ns / 1e9, load, seed, "calm", periods, jitter)
         simulate(chain, control, weather, periods, sound)
 
     return _on_twin(told, make, run)
@@ -155,20 +161,6 @@ def load_of(bursts: Sequence[Burst], slowdowns: dict[str, float]) -> tuple[LoadS
         steps.append(LoadStep(SETTLE_SECONDS + burst.begin_s, slowdowns[burst.kind]))
         steps.append(LoadStep(SETTLE_SECONDS + burst.end_s, slowdowns["quiet"]))
     return tuple(steps)
-
-
-def slowdowns(run: Run, noise: np.ndarray) -> dict[str, float]:
-    """Measured over expected cost of what was heard, in the median of the periods of each kind of noise.
-
-    noise: per period 0 for quiet or 1 + the place in KINDS. What never was counts as quiet.
-    """
-    sound = (run.spent["measured_ns"] - run.spent["muted_ns"]).sum(axis=1)
-    ratio = sound / (run.spent["expected_ns"] - run.spent["muted_expected_ns"]).sum(axis=1)
-    quiet = float(np.median(ratio[noise == 0]))
-    found = {"quiet": quiet}
-    for number, kind in enumerate(KINDS, 1):
-        found[kind] = float(np.median(ratio[noise == number])) if (noise == number).any() else quiet
-    return found
 
 
 def moments_s(run: Run) -> np.ndarray:

@@ -32,7 +32,7 @@ def known_slowdowns(spent: np.ndarray, length_ns: float, first: float = 1.0) -> 
 
     spent: SPENT records (periods, blocks), in the order in which the blocks play; first: at the beginning of all.
     """
-    sound, expected = _sound(spent)
+    sound, expected = sound_ns(spent)
     shown = _shown(sound, expected, length_ns)
     known = np.empty(len(spent))
     slowdown = first
@@ -70,8 +70,9 @@ def kinds(ring: np.ndarray, spent: np.ndarray, least_ns: np.ndarray, length_ns: 
 
 def _kind(note, spent, least_ns, length_ns: float, slowdown: float) -> str:
     """Of one avoidable miss. slowdown: known at its beginning."""
-    sound, expected = _sound(spent)
-    shown = np.array([_shown(sound[:b], expected[:b], length_ns) for b in range(len(spent) + 1)])
+    sound, expected = sound_ns(spent)
+    before = np.tri(len(spent) + 1, len(spent), -1)  # row b: the blocks before block b
+    shown = _shown(before * sound, before * expected, length_ns)
     known = np.maximum(slowdown, np.minimum(shown, MOST_AT_ONCE * slowdown))
     left = length_ns - note["late_ns"] - note["start_ns"] - np.concatenate([[0.0], np.cumsum(sound)])
     smallest = np.concatenate([np.cumsum(least_ns[::-1])[::-1], [0.0]])  # of this and all later blocks; at last: none
@@ -93,7 +94,7 @@ def _kind(note, spent, least_ns, length_ns: float, slowdown: float) -> str:
     return STRUCK if worst > STALL_SHARE * length_ns and worst >= overrun else PREVENTABLE
 
 
-def _sound(spent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sound_ns(spent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(measured, expected) nanoseconds of what was heard."""
     return spent["measured_ns"] - spent["muted_ns"], spent["expected_ns"] - spent["muted_expected_ns"]
 

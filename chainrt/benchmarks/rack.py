@@ -4,11 +4,15 @@ A gate, up to eight lanes of amps, an echo. The amps are turn about an A2 of two
 the two of presets/dual_amp.yaml, and there are as many of them as need FULL_SHARE of the deadline at full size. Their
 weights are random: what they cost depends on their shapes alone. Their fidelity is that of the numeric pedalboard
 (chainrt/numeric.py).
+
+What a level costs is known from playing: all blocks at their smallest levels, at the next ones, and so on, as
+`chainrt calibrate` does it, but by the clock. A table that is wrong for small levels against large ones would make
+every prediction wrong, since a simulation knows only one slowdown for all.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +21,16 @@ from .. import preset, typical
 from ..calibrate import cost_table
 from ..chain import Chain, ChainBlock, CostTable, plan_blocks
 from ..control import chain_model
+from ..devices.probe import play_stretch
 from ..numeric import A2_MEMORY, FRAMES, PEDALBOARD, RATE_HZ, NumericBlock, numeric_chain
-from ..performance import Performance
 from ..preset import Preset
 from ..riff import riff
 from ..scheduler import ChainModel
-from .priority import at_priority
 
 FULL_SHARE = 0.86  # of the deadline, as the numeric pedalboard
 LANES = 8
 FIRST_GUESS, LEAST_AMPS, MOST_AMPS = 8, 2, 256  # a split has two lanes at least
-TRIAL_PERIODS = 200  # in which a rack is tried
+TRIAL_SECONDS = 0.25  # in which a rack is tried, and then each of its levels
 TRIALS = 2  # after the first
 WIDTHS = {"a2": (3, 8), "sliced": tuple(range(2, 9))}
 FIDELITY_DB = {
@@ -96,7 +99,23 @@ def sized(folder: Path, share: float = FULL_SHARE) -> Rack:
         if amps == rack.amps:
             break
         rack = tried(folder, amps)
-    return rack
+    return replace(rack, costs=costs_played(rack))
+
+
+def costs_played(rack: Rack) -> CostTable:
+    """The rack's cost table with each level as dear as it was when the chain played."""
+    chain, guitar = rack.chain(), riff(RATE_HZ)
+    call_ns, frame_ns = ([list(costs) for costs in table] for table in (rack.costs.call_ns, rack.costs.frame_ns))
+    for number in range(max(len(block.levels) for block in rack.blocks)):
+        chain.rewind()
+        chain.set_levels([min(number, len(block.levels) - 1) for block in rack.blocks])
+        took_ns = np.median(play_stretch(chain, guitar, TRIAL_SECONDS).blocks, axis=0).tolist()
+        for block, took in enumerate(took_ns):
+            if number < len(call_ns[block]):
+                times = took / (call_ns[block][number] + rack.frames * frame_ns[block][number])
+                call_ns[block][number] *= times
+                frame_ns[block][number] *= times
+    return CostTable(tuple(map(tuple, call_ns)), tuple(map(tuple, frame_ns)), rack.costs.fixed_ns)
 
 
 def wanted(amps: int, needed: float, share: float) -> int:
@@ -106,11 +125,7 @@ def wanted(amps: int, needed: float, share: float) -> int:
 
 def full_share(chain: Chain) -> float:
     """What a period of the chain takes at full size, in the median, paced by the clock: a share of the deadline."""
-    chain.engine["restless"] = 1
-    performance = Performance(chain, riff(RATE_HZ))
-    at_priority(lambda: performance.play_paced(TRIAL_PERIODS))
-    taken = chain.ring["spent_ns"][:TRIAL_PERIODS]
-    return float(np.median(taken)) / chain.deadline_ns
+    return float(np.median(play_stretch(chain, riff(RATE_HZ), TRIAL_SECONDS).whole)) / chain.deadline_ns
 
 
 def twin(about: dict) -> tuple[Chain, ChainModel]:

@@ -1,9 +1,9 @@
 """Cells by a real clock: all policies in turn within the same minute, beside the same noisy neighbour.
 
 A cell is one round on one clock, in a process of its own: a sound system that aborts must not take the benchmark with
-it. First a rack is made that fills this machine just now, then it is found how much its neighbours slow it down, then
-the policies play in turn. At last every run is simulated: from its own trace, from the trace of `adaptive`, and from
-nothing but the laws (weather.py) and the neighbours' schedule.
+it. First a rack is made that fills this machine just now, then the policies play in turn, `adaptive` twice, with a
+trial (trials.py) before each and after the last. At last every run is simulated: from its own trace, from the trace of
+`adaptive`, and twice from nothing but trials and the neighbours' schedule.
 """
 
 import os
@@ -20,24 +20,28 @@ import numpy as np
 
 from .. import portaudio
 from ..chain import Chain
-from ..errors import DeviceError
+from ..errors import DeviceError, Fault
 from ..live import Door, WallClock
 from ..machine import ask_for_priority
 from ..numeric import FRAMES, RATE_HZ
 from ..performance import Performance
 from ..riff import riff
-from ..scheduler import ChainModel
-from . import playing, rack
+from ..scheduler import ChainModel, Fixed
+from ..trace import Trace
+from . import playing, rack, trials
 from .chapter import Cell
-from .contestants import CONTESTANTS, OURS
+from .contestants import CONTESTANTS, OURS, Make
 from .jack import dummy_server
-from .neighbour import KINDS, Burst, noise_at, schedule
+from .neighbour import Burst, Neighbours, noise_at, schedule
 from .playing import SETTLE_SECONDS, Run
 from .priority import at_priority
+from .trials import Trial
 
 TIMER, JACK = "timer", "jack"
 SEPARATOR = "; "
-TRIAL_SECONDS = 0.7  # of each kind of noise, to find out how slow it makes the machine
+AGAIN = f"{OURS}, again"
+PLAYERS = CONTESTANTS | {AGAIN: CONTESTANTS[OURS]}
+SPARE_SECONDS = 5.0  # of a run, for what comes before and after its sound
 TIMELINE_PERIODS = 30  # in one point of a picture
 
 OpenDoor = Callable[[Chain, int], Door]
@@ -58,25 +62,30 @@ def play_round(cell: Cell, folder: Path) -> dict[str, Any]:
     """One round, in this process. Raises DeviceError."""
     names, seconds = cell["who"].split(SEPARATOR), float(cell["seconds"])
     turn = cell["round"] % len(names)
+    order = names[turn:] + names[:turn]
+    bursts = schedule(cell["round"], seconds)
     with tempfile.TemporaryDirectory() as own, _doors(cell["clock"]) as open_door:
         made = rack.sized(Path(own))
-        slow = _slowdowns(made)
-        bursts = schedule(cell["round"], seconds)
-        runs = {}
-        for name in names[turn:] + names[:turn]:
-            try:
-                runs[name] = _play(made, name, open_door, seconds, bursts)
-            except (DeviceError, ValueError) as error:  # JACK dropped its client; the control thread was starved
-                runs[name] = str(error)
+        with Neighbours(2 * _longest_s(len(order), seconds)) as neighbours:
+            tried = [_try(made, 0, open_door, neighbours)]
+            runs = {}
+            for number, name in enumerate(order, 1):
+                try:
+                    runs[name] = _play(made, name, PLAYERS[name], open_door, neighbours, bursts, seconds)
+                except (DeviceError, ValueError) as error:  # JACK dropped its client; the control thread was starved
+                    runs[name] = str(error)
+                tried.append(_try(made, number, open_door, neighbours))
     heard = {name: run for name, run in runs.items() if not isinstance(run, str)}
+    around = {name: _around(tried, place) for place, name in enumerate(order)}
     answer = {
         "amps": made.amps,
         "full_share": made.full_share,
-        "slowdowns": slow,
+        "trials": [trials.medians([trial]) for trial in tried if trial],
+        "jitter": trials.jitter([trial for trial in tried if trial])._asdict(),
         "is_real_time": at_priority(ask_for_priority),
         "load_average": os.getloadavg()[0],
         "lost": {name: run for name, run in runs.items() if isinstance(run, str)},
-        "policies": {name: _told(cell, name, heard, slow, bursts) for name in names if name in heard},
+        "policies": {name: _told(cell, name, heard, around[name], bursts) for name in names if name in heard},
         "files": [],
     }
     if OURS in heard:
@@ -105,38 +114,69 @@ def _doors(clock: str) -> Iterator[OpenDoor]:
             portaudio.library()._terminate()  # PortAudio aborts if its JACK has gone before it does
 
 
-def _play(made: rack.Rack, name: str, open_door: OpenDoor, seconds: float, bursts: list[Burst]):
+def _longest_s(runs: int, seconds: float) -> float:
+    """How long a round may take by the clock, from its first trial on."""
+    return (runs + 1) * (SETTLE_SECONDS + trials.SECONDS + SPARE_SECONDS) + runs * (
+        SETTLE_SECONDS + seconds + SPARE_SECONDS
+    )
+
+
+def _play(
+    made: rack.Rack,
+    name: str,
+    make: Make,
+    open_door: OpenDoor,
+    neighbours: Neighbours,
+    bursts: list[Burst],
+    seconds: float,
+) -> tuple[Trace, Run, ChainModel]:
     chain = made.chain()
     model = made.model(chain)
     periods = round((SETTLE_SECONDS + seconds) * RATE_HZ / FRAMES)
     told = playing.about(chain, model, name, bursts)
-    listener = playing.play(chain, model, CONTESTANTS[name], open_door(chain, periods), bursts, told)
+    listener = playing.play(chain, model, make, open_door(chain, periods), neighbours, bursts, told)
     return listener.trace(), listener.run(), model
 
 
-def _slowdowns(made: rack.Rack) -> dict[str, float]:
-    """What the neighbours do to a rack at full: how slow it is in quiet and beside each kind of them."""
-    bursts = [Burst(TRIAL_SECONDS * place, TRIAL_SECONDS * (place + 1), kind) for place, kind in enumerate(KINDS)]
-    _, run, _ = _play(made, "full", _timer, TRIAL_SECONDS * len(KINDS), bursts)
-    return playing.slowdowns(run, noise_at(bursts, playing.moments_s(run)))
+def _try(made: rack.Rack, number: int, open_door: OpenDoor, neighbours: Neighbours) -> Trial | None:
+    """A trial; None: it did not come about."""
+
+    def make(model: ChainModel, budget: float) -> Fixed:
+        return trials.at_half(number, model)
+
+    try:
+        trace, run, _ = _play(made, "trial", make, open_door, neighbours, trials.BURSTS, trials.SECONDS)
+        return trials.heard(run, trace)
+    except (DeviceError, ValueError):  # as in play_round
+        return None
 
 
-def _timer(chain: Chain, periods: int) -> Door:
-    return WallClock(Performance(chain, riff(RATE_HZ)), periods)
+def _around(tried: list[Trial | None], place: int) -> list[Trial]:
+    """The trials just before and just after the run at this place; all of the round if neither came about.
+
+    DeviceError: there is none at all.
+    """
+    near = [trial for trial in tried[place : place + 2] if trial] or [trial for trial in tried if trial]
+    if not near:
+        raise DeviceError(Fault("trials", "none of them could be played"))
+    return near
 
 
-def _told(cell: Cell, name: str, heard: dict, slow: dict[str, float], bursts: list[Burst]) -> dict[str, Any]:
+def _told(cell: Cell, name: str, heard: dict, around: list[Trial], bursts: list[Burst]) -> dict[str, Any]:
     trace, run, model = heard[name]
-    make, first = CONTESTANTS[name], round(SETTLE_SECONDS * RATE_HZ / FRAMES)
+    make, first, periods = PLAYERS[name], round(SETTLE_SECONDS * RATE_HZ / FRAMES), len(run.ring)
 
     def counted(one: Run) -> dict[str, Any]:
         return playing.figures(one, model, first)
 
-    laws = playing.by_the_laws(trace.about, make, len(run.ring), playing.load_of(bursts, slow), cell["round"])
+    load = playing.load_of(bursts, trials.slowdowns(around))
+    laws = playing.by_the_laws(trace.about, make, periods, load, trials.jitter(around), cell["round"])
+    pieced = trials.day(around, trace.about, bursts, periods, cell["round"])
     answer = {
         "real": counted(run),
         "is_same": run.is_same_as(playing.replayed(trace, make)),
         "laws": counted(laws),
+        "day of trials": counted(playing.on_the_day_of(pieced, make)),
         "timeline": _timeline(run, model, bursts),
     }
     if OURS in heard:

@@ -65,7 +65,9 @@ def run(options) -> int:
     out = show.console(to_stderr=options.json == "-")
     with show.compiling() as tell:
         if memory:
-            blocks, kept = facts.keep_in_memory(board, blocks, rate, frames, memory, device, budget, tell)
+            blocks, kept = facts.keep_in_memory(
+                board, blocks, rate, frames, memory, device, budget, tell, options.second_core
+            )
             show.print_memory(out, blocks, kept, memory)
             if not kept.fits:
                 return 1

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..snapshot import BlockView, Knob, Moment, Snapshot
+from ..snapshot import BlockView, Knob, Moment, SecondCore, Snapshot
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 STEPS = " ▁▂▃▄▅▆▇█"
@@ -118,7 +118,18 @@ def loads(snapshot: Snapshot, width: int, chart_rows: int = CHART_ROWS) -> Group
         missed.append(f"  xruns {snapshot.xruns:,}", OVER if snapshot.xruns else "dim")
     if snapshot.lost_periods:
         missed.append(f"  not metered {snapshot.lost_periods:,}", "dim")
-    return Group(line, chart(snapshot.history, budget, width, chart_rows), missed)
+    lines = [line, chart(snapshot.history, budget, width, chart_rows), missed]
+    if snapshot.second_core:
+        lines.append(understudy(snapshot.second_core))
+    return Group(*lines)
+
+
+def understudy(core: SecondCore) -> Text:
+    """How often the smallest levels stood in, and whether they do now."""
+    line = Text(f"2 cores, {core.late_ms:.1f} ms later  smallest levels in {core.stood_in:,} periods", "dim")
+    if core.stands_in:
+        line.append("  now", TIGHT)
+    return line
 
 
 def level(block: BlockView) -> Text:

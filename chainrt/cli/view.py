@@ -85,7 +85,8 @@ class View(App[None]):
         chart_rows = LOW_CHART if self.size.height < LOW else screen.CHART_ROWS
         self._show("heading", screen.heading(snapshot, width))
         self._show("loads", screen.loads(snapshot, width, chart_rows))
-        rows = max(1, self.size.height - OTHER_LINES - chart_rows)
+        other = OTHER_LINES + bool(snapshot.second_core)
+        rows = max(1, self.size.height - other - chart_rows)
         first = max(0, min(self._block - rows // 2, len(snapshot.blocks) - rows))
         shown = screen.blocks(snapshot, (self._block, self._knob), width, first, rows)
         self._show("blocks", screen.keys() if self._is_help_wanted else shown)

@@ -2,24 +2,32 @@
 
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
+from .. import trials
 from ..chapter import Cell, Effort, Picture, Row, Table, Told
 from ..contestants import BUDGET, OURS
 from ..playing import QUANTILES
 from ..preventable import LATE, PREVENTABLE, STRUCK
 from ..rack import FULL_SHARE
-from ..real_clock import JACK, SEPARATOR, TIMER, measure
+from ..real_clock import AGAIN, JACK, SEPARATOR, TIMER, measure
 
 __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 
 TITLE = "By a real clock"
 IS_TIMED = True
 CLOCKS = {TIMER: "a plain timer", JACK: "JACK's dummy driver"}
-SIMULATED = {"laws": "from laws alone", "day of adaptive": "on adaptive's day"}
-QUICK_POLICIES = OURS, "full"
-POLICIES = (*QUICK_POLICIES, "lite", "static 70 %", "three states", "ALERT-like, charged")
+SIMULATED = {
+    "laws": "from laws with the trials' figures",
+    "day of trials": "on a day of the trials' periods",
+    "day of adaptive": "on adaptive's day",
+}
+QUICK_POLICIES = OURS, "full", AGAIN
+POLICIES = OURS, "full", "lite", AGAIN, "static 70 %", "three states", "ALERT-like, charged"
+MOST_COLUMNS = 4  # of panels in a picture
+LONGEST_SHOWN = 1.5  # deadlines
 AIM_P50, AIM_P99, AIM_MISSES = 0.02, 0.05, 2.0  # of a simulation, from SCHEDULING: what was aimed at
 
 
@@ -54,10 +62,13 @@ def _about(rows: list[Row], played: list[Row]) -> list[str]:
         " (chainrt/benchmarks/preventable.py). Rivals are those of rivals.py, but all decide a hundred times a second,"
         " as the control thread looks; three states switches for nothing, which nobody can build.",
         "Every run is recorded and decided again from its trace, which must give the same decisions, times and counts"
-        " bit for bit. Beside that, two simulations are asked for the same figures: one knows the neighbours' schedule,"
-        " how slow each kind of them made a trial of the rack just before, and for the rest the laws of weather.py; the"
-        f" other plays each policy on the trace of {OURS}. This chapter fails if {OURS} has preventable misses, if a"
-        " replay differs, or if the simulations are far from what was.",
+        " bit for bit. Beside that, three simulations are asked for the same figures. Two know nothing of a run but"
+        f" when the neighbours were busy, and what the rack did in trials of {trials.SECONDS:g} s just before and just"
+        " after it: one takes from them how slow each kind of noise made it and how periods jittered, and for the rest"
+        " the laws of weather.py; the other plays on a day that is pieced together of the trials' own periods"
+        f" (chainrt/benchmarks/trials.py). The third plays each policy on the trace of {OURS}. This chapter fails if"
+        f" {OURS} has preventable misses, if a replay differs, or if the simulations are farther from what was than was"
+        f" aimed at; {OURS} plays twice in each round, to show how far what was is from itself.",
     ]
 
 
@@ -72,9 +83,10 @@ def _findings(played: list[Row]) -> Iterator[str]:
         else f"All {len(told)} recorded runs were decided again from their traces, bit for bit."
     )
     for clock, name in CLOCKS.items():
-        runs = [one["real"] for row, policy, one in told if row["clock"] == clock and policy == OURS]
+        runs = [one["real"] for row, policy, one in told if row["clock"] == clock and policy in (OURS, AGAIN)]
         if runs:
             yield _verdict(name, runs)
+    yield from _own_distances(played)
     yield from _distances(played)
     if not all(row["is_real_time"] for row in played):
         yield "Without real-time priority: the neighbours took the core itself."
@@ -89,29 +101,78 @@ def _verdict(clock: str, runs: list[dict]) -> str:
     )
 
 
+Pair = tuple[dict, dict]
+"""Figures of what was, and of what stands beside it."""
+
+
+def _own_distances(played: list[Row]) -> Iterator[str]:
+    """How far the machine was from itself."""
+    steps = [
+        abs(after["quiet"] / before["quiet"] - 1) for row in played for before, after in pairwise(row.get("trials", ()))
+    ]
+    if steps:
+        yield (
+            f"From one trial to the next the machine's own pace, with no neighbour busy, changed by"
+            f" {_percent(float(np.median(steps)))} in the median and by {_percent(max(steps))} at most."
+        )
+    runs = [row["policies"] for row in played]
+    pairs = [(one[OURS]["real"], one[AGAIN]["real"]) for one in runs if OURS in one and AGAIN in one]
+    if pairs:
+        p50, p99 = _off(pairs)
+        was, again = _misses(pairs)
+        yield (
+            f"How far reality is from itself: played again in the same minutes, {OURS} had a median of response times"
+            f" off by {_percent(p50)} and a p99 off by {_percent(p99)}, in the median of {len(pairs)}"
+            f" {'pair' if len(pairs) == 1 else 'pairs'}; misses: {was:,}, and {again:,} again."
+        )
+
+
 def _distances(played: list[Row]) -> Iterator[str]:
     """How far the simulations were: response times where the chain kept up, misses of all runs."""
     for key, name in SIMULATED.items():
-        pairs = [
-            (one["real"], one[key])
+        found = [
+            (policy, (one["real"], one[key]))
             for row in played
             for policy, one in row["policies"].items()
-            if key in one and (key == "laws" or policy != OURS)  # its own day says nothing of a simulation
+            if key in one and (key, policy) != ("day of adaptive", OURS)  # its own day says nothing of a simulation
         ]
-        kept_up = [(was, said) for was, said in pairs if _at(was, 0.5) < 1]
+        pairs = [pair for _, pair in found]
+        kept_up = [(policy, pair) for policy, pair in found if _at(pair[0], 0.5) < 1]
         if kept_up:
-            p50, p99 = (
-                float(np.median([abs(_at(said, q) / _at(was, q) - 1) for was, said in kept_up])) for q in (0.5, 0.99)
-            )
+            p50, p99 = _off([pair for _, pair in kept_up])
+            ours = [pair for policy, pair in kept_up if policy in (OURS, AGAIN)]
+            of_ours = " and ".join(map(_percent, _off(ours))) if ours else "not played"
             yield (
-                f"Simulated {name}: the median of response times is off by {100 * p50:.1f} % and their p99 by"
-                f" {100 * p99:.1f} % (aimed at: {100 * AIM_P50:.0f} % and {100 * AIM_P99:.0f} %), in the median of the"
-                f" {len(kept_up)} runs of {len(pairs)} whose median was below the deadline; in the others delays add up"
-                " without end."
+                f"Simulated {name}: the median of response times is off by {_percent(p50)} and their p99 by"
+                f" {_percent(p99)} (aimed at: {100 * AIM_P50:.0f} % and {100 * AIM_P99:.0f} %;"
+                f" {_reached(p50 <= AIM_P50 and p99 <= AIM_P99)}), in the median of the {len(kept_up)} runs of"
+                f" {len(pairs)} whose median was below the deadline; in the others delays add up without end. The same"
+                f" of {OURS} alone: {of_ours}."
             )
         if pairs:
-            was, said = (sum(one["misses"] for one in side) for side in zip(*pairs, strict=True))
-            yield f"Simulated {name}: {said:,} misses, and {was:,} were (aimed at: within a factor of {AIM_MISSES:g})."
+            was, said = _misses(pairs)
+            is_near = was / AIM_MISSES <= said <= was * AIM_MISSES
+            yield (
+                f"Simulated {name}: {said:,} misses where {was:,} were (aimed at: within a factor of {AIM_MISSES:g};"
+                f" {_reached(is_near)})."
+            )
+
+
+def _off(pairs: list[Pair]) -> tuple[float, float]:
+    """By which share the p50 and the p99 of response times are off, in the median of some pairs."""
+    return tuple(
+        float(np.median([abs(_at(said, quantile) / _at(was, quantile) - 1) for was, said in pairs]))
+        for quantile in (0.5, 0.99)
+    )
+
+
+def _misses(pairs: list[Pair]) -> tuple[int, int]:
+    """All that were, and all beside them."""
+    return tuple(sum(one["misses"] for one in side) for side in zip(*pairs, strict=True))
+
+
+def _reached(is_reached: bool) -> str:
+    return "reached" if is_reached else "NOT REACHED"
 
 
 def _missing(rows: list[Row]) -> Iterator[str]:
@@ -149,15 +210,16 @@ def _parts(clock: str, rows: list[Row]) -> list[Table | Picture]:
         ),
         Picture(
             f"{clock}-responses",
-            f"Response times on {CLOCKS[clock]}: was (solid) and simulated from laws alone (dotted)",
+            f"Response times on {CLOCKS[clock]}: the share of periods that took longer; the line is the deadline, and"
+            f" beyond {LONGEST_SHOWN:g} deadlines nothing is shown",
             lambda figure, ink: _draw_responses(figure, ink, runs),
-            (9.0, 4.5),
+            (9.0, 1.2 + 2.2 * _panels(len(runs))[0]),
         ),
         Picture(
             f"{clock}-timeline",
-            f"The first round on {CLOCKS[clock]}; grey: the neighbours are busy",
+            f"The first round on {CLOCKS[clock]}; grey: the neighbours are busy; red: the deadline",
             lambda figure, ink: _draw_timeline(figure, ink, rows[0]),
-            (9.0, 6.0),
+            (9.0, 1.0 + 1.25 * len(rows[0]["policies"])),
         ),
     ]
 
@@ -205,36 +267,44 @@ def _percent(share: float) -> str:
     return f"{100 * share:,.1f} %"
 
 
+def _panels(count: int) -> tuple[int, int]:
+    """(rows, columns) for so many panels."""
+    columns = min(count, MOST_COLUMNS)
+    return -(-count // columns), columns
+
+
 def _draw_responses(figure, ink, runs: dict[str, list[dict]]) -> None:
-    axes = figure.subplots()
-    for number, (name, ones) in enumerate(runs.items()):
-        colour = ink.line(number)["color"]
-        for key, dashes in (("real", "-"), ("laws", ":")):
-            quantiles = np.array(_summed([one[key] for one in ones])["quantiles"])
-            late = np.maximum(1 - np.array(QUANTILES), 1e-3)
-            label = name if key == "real" else None
-            axes.plot(np.maximum(quantiles, 0.01), late, color=colour, linestyle=dashes, label=label)
-    axes.axvline(1.0, color=ink.alarm, linewidth=1)
-    axes.set(xscale="log", yscale="log", xlabel="response time / deadline", ylabel="share of periods that took longer")
-    axes.legend()
+    rows, columns = _panels(len(runs))
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    longer = 1 - np.array(QUANTILES[:-1])
+    for axes, (name, ones) in zip(panels.flat, runs.items(), strict=False):
+        for number, (key, title) in enumerate({"real": "was", **SIMULATED}.items()):
+            counted = [one[key] for one in ones if key in one]
+            if counted:
+                style = {"color": ink.line(number)["color"], "linewidth": 1.2 if number else 3}
+                axes.plot(_summed(counted)["quantiles"][:-1], longer, label=title, **style)
+        axes.axvline(1.0, color=ink.alarm, linewidth=1)
+        axes.set(yscale="log", title=name, xlim=(0, LONGEST_SHOWN))
+    for axes in panels.flat[len(runs) :]:
+        axes.set_axis_off()
+    figure.supxlabel("response time / deadline")
+    figure.supylabel("share of periods")
+    figure.legend(*panels.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(SIMULATED) + 1)
 
 
 def _draw_timeline(figure, ink, row: Row) -> None:
-    load, sound = figure.subplots(2, 1, sharex=True)
-    for number, (name, one) in enumerate(row["policies"].items()):
+    panels = figure.subplots(len(row["policies"]), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, (name, one) in zip(panels, row["policies"].items(), strict=True):
         points = one["timeline"]
-        style = {"color": ink.line(number)["color"], "linewidth": 1.2}
-        load.plot(points["time_s"], np.minimum(points["mean"], 3), label=name, **style)
-        sound.plot(points["time_s"], points["utility"], **style)
-    for axes in (load, sound):
-        noise = next(iter(row["policies"].values()))["timeline"]
-        axes.fill_between(
-            noise["time_s"], 0, noise["noise"], step="mid", color=ink.faint, alpha=0.6, transform=_to_top(axes)
-        )
-    load.axhline(1.0, color=ink.alarm, linewidth=1)
-    load.set(ylabel="response / deadline")
-    sound.set(ylabel="utility", xlabel="seconds", ylim=(-0.03, 1.03))
-    load.legend(ncols=3)
+        busy = {"step": "mid", "color": ink.faint, "alpha": 0.6, "transform": _to_top(axes)}
+        axes.fill_between(points["time_s"], 0, points["noise"], **busy)
+        axes.axhline(1.0, color=ink.alarm, linewidth=1)
+        for number, (key, label) in enumerate((("mean", "response / deadline"), ("utility", "utility"))):
+            axes.plot(points["time_s"], points[key], color=ink.line(number)["color"], linewidth=1.2, label=label)
+        axes.set(ylim=(-0.05, LONGEST_SHOWN), yticks=(0, 0.5, 1))
+        axes.set_title(name, loc="left")
+    panels[-1].set(xlabel="seconds")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 
 
 def _to_top(axes):

@@ -45,7 +45,7 @@ def tell(rows: list[Row]) -> Told:
     parts = (
         Picture(
             "histogram",
-            "Response times of all periods; the deadline in red",
+            "Response times of all periods; the deadline in red; at the right edge all that took still longer",
             lambda f, ink: _draw(f, ink, rows),
             (11, 4.2),
         ),

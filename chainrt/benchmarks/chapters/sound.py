@@ -86,18 +86,28 @@ def _clicks(rows: list[Row]) -> Table:
 
 def _picture(rows: list[Row]) -> Picture:
     def draw(figure, ink) -> None:
-        error, utility = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-        for number, row in enumerate(rows):
-            times = WINDOW_SECONDS * np.arange(len(row["error_db"]))
-            style = {"color": ink.line(number)["color"], "linewidth": 1.2, "drawstyle": "steps-post"}
-            error.plot(times, row["error_db"], label=row["policy"], **style)
-            utility.plot(WINDOW_SECONDS * np.arange(len(row["utility"])), row["utility"], **style)
-        error.set(ylabel="error / dB", ylim=(EXACT_DB - 5, 5))
-        utility.set(ylabel="utility", xlabel="seconds", ylim=(-0.03, 1.03))
-        error.legend(ncols=3)
+        panels = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for axes, row in zip(panels, rows, strict=True):
+            utility = axes.twinx()
+            for where, key, number in ((axes, "error_db", 0), (utility, "utility", 1)):
+                times = WINDOW_SECONDS * np.arange(len(row[key]))
+                colour = ink.line(number)["color"]
+                where.step(times, row[key], where="post", color=colour, linewidth=1.2)
+                where.tick_params(axis="y", labelcolor=colour)
+            axes.set(ylim=(EXACT_DB - 5, 5), yticks=(EXACT_DB, EXACT_DB / 2, 0))
+            axes.set_title(row["policy"], loc="left")
+            utility.set(ylim=(-0.04, 1.04), yticks=(0, 0.5, 1))
+            utility.grid(visible=False)
+        panels[-1].set(xlabel="seconds")
+        figure.supylabel("error / dB", color=ink.line(0)["color"])
+        figure.text(1.0, 0.5, "utility", color=ink.line(1)["color"], rotation=90, va="center", ha="right")
+        figure.get_layout_engine().set(rect=(0, 0, 0.975, 1))
 
-    caption = f"The error of what is heard, and the utility of the levels, through {SCENARIO}"
-    return Picture("error", caption, draw, (9.0, 6.0))
+    caption = (
+        f"The error of what is heard (left scale; {EXACT_DB:g} dB: exact, 0 dB: silence), and the utility of the levels"
+        f" (right scale), through {SCENARIO}"
+    )
+    return Picture("error", caption, draw, (9.0, 1.0 + 1.25 * len(rows)))
 
 
 def _sound(row: Row) -> Sound:
