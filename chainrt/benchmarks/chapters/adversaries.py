@@ -12,7 +12,7 @@ __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 
 TITLE = "Adversaries"
 IS_TIMED = False
-PERIODS = 20_000
+PERIODS = 10_000
 QUICK_PLAYERS = "adaptive", "static 55 %", "three states"
 
 

@@ -17,7 +17,7 @@ __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 
 TITLE = "The frontier: misses against fidelity"
 IS_TIMED = False
-PERIODS = 10_000
+PERIODS = 5_000
 QUICK_SCENARIOS = "bursts", "hostile"
 QUICK_FAMILIES = (
     "adaptive",

@@ -18,9 +18,10 @@ AIM = 5.0  # avoidable misses per million periods
 
 
 def cells(effort: Effort) -> list[Cell]:
-    periods, seeds = (PERIODS, SEEDS) if effort.is_full else (QUICK_PERIODS, 1)
-    players = (OURS, SECOND_CORE) if effort.is_full else (OURS,)
-    return [cell(policy, scenario, seed, periods) for seed, scenario, policy in product(range(seeds), DAYS, players)]
+    if not effort.is_full:
+        return [cell(OURS, scenario, 0, QUICK_PERIODS) for scenario in DAYS]
+    played = [*product(range(SEEDS), DAYS, [OURS]), *product([0], DAYS, [SECOND_CORE])]
+    return [cell(policy, scenario, seed, PERIODS) for seed, scenario, policy in played]
 
 
 def tell(rows: list[Row]) -> Told:
