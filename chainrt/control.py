@@ -72,16 +72,16 @@ class Control:
         if periods == self._read:
             return []
         rows = self._rows(periods)
-        spent = self._chain.spent[rows, : len(self._chain.blocks)]
+        ring, spent = self._chain.ring[rows], self._chain.spent[rows, : len(self._chain.blocks)]
         first = periods - len(rows)
         self.meters.lost_periods += first - self._read
-        self._read, self._taken = periods, int(self._chain.ring[rows[-1]]["plan"])
-        self.meters.add(self._chain.ring[rows], spent, self.started_s + periods * self._period_s)
+        self._read, self._taken = periods, int(ring["plan"][-1])
+        self.meters.add(ring, spent, self.started_s + periods * self._period_s)
         if self.recorder:
-            self.recorder(self._chain.ring[rows], spent, periods)
+            self.recorder(ring, spent, periods)
         changes = self._changes(first, spent)
         if len(self._chain.blocks):
-            plan = self._policy.decide(periods * self._period_s, self._observation(spent)) or self._unposted
+            plan = self._policy.decide(periods * self._period_s, self._observation(ring, spent)) or self._unposted
             if plan:
                 self._post(plan)
         return changes
@@ -100,7 +100,7 @@ class Control:
         first = max(self._read, periods - size // 2)
         return np.arange(first, periods) % size
 
-    def _observation(self, spent: np.ndarray) -> Observation:
+    def _observation(self, ring: np.ndarray, spent: np.ndarray) -> Observation:
         last, measured_ns, expected_ns = spent[-1], spent["measured_ns"], spent["expected_ns"]
         rested_ns = spent["rested_ns"]
         if rested_ns.any():
@@ -112,6 +112,7 @@ class Control:
             audible=tuple(last["audible"].tolist()),
             ready=self._ready(tuple(last["ready"].tolist())),
             tripped=int(np.count_nonzero(spent["reflex"])),
+            missed=int(np.count_nonzero(ring["missed"] > ring["unavoidable"])),
         )
 
     def _ready(self, bits: tuple[int, ...]) -> tuple[tuple[bool, ...], ...]:

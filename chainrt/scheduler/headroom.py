@@ -3,7 +3,8 @@
     headroom += STEP x (tripped - target),   tripped: 0 or 1 at each look at the engine
 
 This is adaptive conformal inference (Gibbs & Candes, NeurIPS 2021): whatever the noise is like, and however it drifts,
-in the long run the reflex trips as often as `target` says. A quiet machine earns all of the budget back.
+in the long run the reflex trips as often as `target` says. A quiet machine earns all of the budget back. A miss that it
+came too late for counts as a trip: where stalls strike the last block again and again, only room helps.
 
 Rules kept here:
 * A trip while the machine changes its pace (a burst begins) says nothing about the noise and does not count. A burst is

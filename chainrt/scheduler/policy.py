@@ -213,7 +213,8 @@ class Adaptive:
         if changes:
             self._same_since_s = self._look_at_s = time_s
         self._heard = seen.audible
-        self.headroom.learn(time_s, seen.tripped > 0, self._is_changing or time_s < self._news_until_s)
+        is_news = self._is_changing or time_s < self._news_until_s
+        self.headroom.learn(time_s, seen.tripped > 0 or seen.missed > 0, is_news)
         if seen.tripped:
             self._debt_until_s = time_s + DEBT_S
 

@@ -13,7 +13,7 @@ __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 
 TITLE = "Without one of its parts, and with a second core"
 IS_TIMED = False
-PERIODS = 20_000
+PERIODS = 10_000
 PARTS = ABLATIONS | {SECOND_CORE: OnTwoCores}
 SCENARIOS, QUICK_SCENARIOS = ("calm", "thermal", "bursts", "presets", "hostile"), ("bursts", "hostile")
 
