@@ -28,8 +28,8 @@ from chainrt.scheduler.resident import Sizes, Solved, residents
 ROOT = Path(__file__).resolve().parents[1]
 DUAL_AMP = ROOT / "presets" / "dual_amp.yaml"
 A2 = (
-    FitLevel("lite", 1731, "network", 22.0, 300_000, 8_000),
-    FitLevel("full", 11776, "network", 60.0, 550_000, 50_000),
+    FitLevel("lite", 1731, "a2", 22.0, 300_000, 8_000),
+    FitLevel("full", 11776, "a2", 60.0, 550_000, 50_000),
 )
 
 

@@ -27,16 +27,15 @@ import llvmlite.binding as llvm
 import numpy as np
 import psutil
 
-from ..vocabulary import FAMILIES
+from ..vocabulary import FAMILIES, NETWORKS
 from .here import processor
 from .probe import FILLED, RATE_HZ, STRETCH_SECONDS, Probe, Work
-from .profile import ONE_CORE, OPTIONAL, Device, Figure, Point
+from .profile import A2_FULL_WORK, ONE_CORE, OPTIONAL, Device, Figure, Point, first_of
 from .reading import ERROR
 
 FRAMES, FEW_FRAMES = 64, 16
 ROUNDS = 10
 USABLE_SHARE = 0.7
-A2_FULL_WORK = 11_776  # multiply-adds a frame of the reference
 ENGINE_RATIO = 4.4
 """How much longer the field's reference engine takes for an A2 Full than chainrt, at 64 frames: bench/RESULTS.md,
 Networks, fastest rounds on one machine, 1,282 over 293 ns."""
@@ -98,7 +97,8 @@ class Measurement:
         )
         medians = self._medians(paced)
         beside, beside_error = _middle(self._long.beside())
-        first, first_error = self._first_network(medians)
+        firsts = self._firsts(medians)
+        first = {family: ns for family, (ns, _) in firsts.items()}
         mean = self._long.mean_over(lambda work: medians[work].ns, beside, first) if paced else 1.0
         costs = self._costs(medians, source, mean)
         slope, beside_tail = tail_law(self._long.tails())
@@ -128,13 +128,13 @@ class Measurement:
         }
         if paced:
             figures |= {
-                "first_network_ns": measured(mean * first, first_error),
+                **{first_of(family): measured(mean * ns, error) for family, (ns, error) in firsts.items()},
                 "jitter_lasting": measured(share),
                 "jitter_lasts_s": measured(seconds),
             }
-        full = next(point for point in costs["network"] if point.work == A2_FULL_WORK)
+        full = next(point for point in costs["a2"] if point.work == A2_FULL_WORK)
         said = f"A2 Full here, times {ENGINE_RATIO}: what the reference engine took on one machine (bench/RESULTS.md)"
-        reference = Figure(ENGINE_RATIO * (full.value + mean * first / FRAMES), "derived", said)
+        reference = Figure(ENGINE_RATIO * (full.value + mean * first["a2"] / FRAMES), "derived", said)
         return Device(name, processor(), llvm.get_host_cpu_name(), ONE_CORE, figures, costs, reference=reference)
 
     def _medians(self, paced: bool) -> dict[Work, Median]:
@@ -146,12 +146,17 @@ class Measurement:
             found[work] = Median(many_ns, error, _extra_frames(many_ns, few_ns))
         return found
 
-    def _first_network(self, medians: dict[Work, Median]) -> tuple[float, float | None]:
-        """(what the first amp of a period takes beyond any other, nanoseconds; error as a share of it)."""
-        first, error = _middle(self._long.first_network())
-        further = next(one.ns for work, one in medians.items() if work.work == A2_FULL_WORK)
-        beyond = max(0.0, first - further)
-        return beyond, min(error * first / beyond, ERROR.high) if beyond else None
+    def _firsts(self, medians: dict[Work, Median]) -> dict[str, tuple[float, float | None]]:
+        """(what the first amp of each family takes beyond any other, nanoseconds; error as a share of it)."""
+        beyond: dict[str, list[float]] = {family: [] for family in NETWORKS}
+        for work, values in self._long.alone().items():
+            beyond[work.family] += [ns - medians[work].ns for ns in values]
+        found = {}
+        for family, values in beyond.items():
+            low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+            ns = max(0.0, float(middle))
+            found[family] = ns, min(float(high - low) / 2 / ns, ERROR.high) if ns else None
+        return found
 
     def _costs(self, medians: dict[Work, Median], source: str, mean: float) -> dict[str, tuple[Point, ...]]:
         points = {
@@ -162,7 +167,7 @@ class Measurement:
         families: dict[str, dict[float, Point]] = {family: {} for family in FAMILIES}
         for work, made in points.items():
             families[work.family][work.work] = made
-            if work.family != "network":
+            if work.family not in NETWORKS:
                 found.setdefault(work.kind, []).append(made)
         kinds = {kind: tuple(made) if len(made) > 1 else (replace(made[0], work=None),) for kind, made in found.items()}
         effects = [made for work, made in points.items() if work.family == "effect"]

@@ -11,10 +11,11 @@ Rules kept here:
 * Weights of the amps are random: what a network costs depends on its shape and not on what it has learned.
 * Each board opens with a drive: whatever comes first is dear, since the processor has slept. What the drive takes there
   beyond what it takes elsewhere is not charged to a block but to the period (`beside`).
-* So is the first amp of a period: it fetches the code that all amps share. What an amp costs is told from *stacks*,
-  nothing but amps, all but the first of each; what the reference takes beyond that, where it is the only amp on its
-  board, is `first_network`. It does not matter whether the amps of a stack are copies (measured: it made no difference
-  in 14 of them), for each has its own memory of the past, and that is most of what they touch.
+* So is the first amp of a family in a period: it fetches the code that all its kind share. What an amp costs is told
+  from *stacks*, nothing but amps of one family, all but the first of each; what one takes beyond that where it is the
+  only one of its family on its board (`alone`) is charged once. It does not matter whether the amps of a stack are
+  copies (measured: it made no difference in 14 of them), for each has its own memory of the past, and that is most of
+  what they touch.
 * Larger stacks fill the deadline to FILLED, so that it is known how long periods spread that are nearly too long.
 * Kinds are dealt out, so that the large ones (reverb, long cabinets) stand on different boards: what they throw out of
   the caches is paid for by all, as in presets.
@@ -24,7 +25,7 @@ Rules kept here:
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,7 @@ from ..machine import ask_for_priority
 from ..performance import Performance
 from ..preset import load as load_preset
 from ..riff import riff
+from ..vocabulary import NETWORKS
 
 RATE_HZ = 48_000
 STRETCH_SECONDS = 0.05
@@ -45,7 +47,6 @@ BLOCKS_BESIDE = 5  # the opener and the reference on a board, at most
 OPENER, REFERENCE = "opener", "reference"
 OPENER_KIND = "drive"
 IR_TAPS = (512, 2048)
-A2_CHANNELS = (2, 3, 4, 6, 8)  # official are 3 (Lite) and 8 (Full)
 STACKED = 4  # amps in the stack on which all their sizes are measured
 FILLED = (0.25, 0.5, 0.75)  # of the deadline, roughly, by stacks of amps at their largest
 MOST_STACKED = 64
@@ -149,13 +150,15 @@ class Probe:
         self.frames = frames
         self._guitar = riff(RATE_HZ)
         self.boards = _at_all_levels(map(laid_out, _write_boards(folder)))
-        self.stacks = _at_all_levels([laid_out(_write_stack(folder, STACKED, A2_CHANNELS))])
-        trial = self.stacks[-1]
+        of_all = [laid_out(_write_stack(folder, family, STACKED, typical.amp_like(family))) for family in NETWORKS]
+        self.stacks = _at_all_levels(of_all)
+        trial = next(one for one in reversed(self.stacks) if one.works[0].family == "a2")
         trial.chain.set_levels(_picked(trial.chain, trial.number))
         amp_ns = np.median(play_stretch(trial.chain, self._guitar, STRETCH_SECONDS).blocks)
         for share in filled:
             count = min(max(2, round(share * trial.chain.deadline_ns / amp_ns)), MOST_STACKED)
-            self.stacks += _at_all_levels([laid_out(_write_stack(folder, count, A2_CHANNELS[-1:]))])
+            full = typical.a2_like(typical.A2_CHANNELS[-1:])
+            self.stacks += _at_all_levels([laid_out(_write_stack(folder, f"full{count}", count, full))])
 
     def __len__(self) -> int:
         """Stretches a round."""
@@ -174,7 +177,7 @@ class Probe:
         found: dict[Work, list[float]] = {}
         for board, is_stack in [*((one, False) for one in self.boards), *((one, True) for one in self.stacks)]:
             for work, values in list(zip(board.works, board.medians.T, strict=True))[1:]:
-                if (work.family == "network") == is_stack:
+                if (work.family in NETWORKS) == is_stack:
                     found.setdefault(work, []).extend(values.tolist())
         return found
 
@@ -196,10 +199,15 @@ class Probe:
         reference_ns = float(np.median(references))
         return {work: [share * reference_ns for share in shares] for work, shares in found.items()}
 
-    def first_network(self) -> list[float]:
-        """Nanoseconds that the reference takes where it is the only amp on its board, one of each stretch."""
-        alone = [one for one in self.boards if sum(work.family == "network" for work in one.works) == 1]
-        return [ns for board in alone for ns in board.medians[:, board.reference].tolist()]
+    def alone(self) -> dict[Work, list[float]]:
+        """Nanoseconds of each amp where it is the only one of its family on a board: the medians of the stretches."""
+        found: dict[Work, list[float]] = {}
+        for board in self.boards:
+            families = [work.family for work in board.works]
+            for work, values in zip(board.works, board.medians.T, strict=True):
+                if work.family in NETWORKS and families.count(work.family) == 1:
+                    found.setdefault(work, []).extend(values.tolist())
+        return found
 
     def beside(self) -> list[float]:
         """Nanoseconds of a period beside its blocks, one of each stretch; what being the first costs, too."""
@@ -207,14 +215,15 @@ class Probe:
         rests = [np.median(one.whole - one.blocks[:, 1:].sum(axis=1)) for board in self.boards for one in board.spent]
         return [max(0.0, float(rest - opener_ns)) for rest in rests]
 
-    def mean_over(self, told: Callable[[Work], float], beside: float, first_network: float) -> float:
+    def mean_over(self, told: Callable[[Work], float], beside: float, first: Mapping[str, float]) -> float:
         """What periods took in the mean over what figures say of them, in the mean of all boards and stacks.
 
-        told: nanoseconds of a block; beside, first_network: of a period.
+        Nanoseconds: told: of a block; beside: of a period; first: of the first amp of each family, beyond any other.
         """
         ratios = []
         for board in (*self.boards, *self.stacks):
-            said = beside + first_network + sum(map(told, board.works))
+            families = {work.family for work in board.works}
+            said = beside + sum(map(told, board.works)) + sum(first.get(family, 0.0) for family in families)
             ratios.append(np.mean([one.whole.mean() for one in board.spent]) / said)
         return float(np.mean(ratios))
 
@@ -259,10 +268,9 @@ def _works(chain: Chain, number: int) -> list[Work]:
     return [Work(block.spec.kind, level.family, level.work) for block, level in zip(chain.blocks, levels, strict=True)]
 
 
-def _write_stack(folder: Path, count: int, channels: tuple[int, ...]) -> Path:
-    """A preset of nothing but amps of these sizes, with its file, in this folder."""
-    name = f"{count}x{'-'.join(map(str, channels))}"
-    (folder / f"{name}.nam").write_text(json.dumps(typical.a2_like(channels)), "utf-8")
+def _write_stack(folder: Path, name: str, count: int, amp: dict) -> Path:
+    """A preset of nothing but so many of this amp, a .nam document, with its file, in this folder."""
+    (folder / f"{name}.nam").write_text(json.dumps(amp), "utf-8")
     lines = ["version: 1", "name: stack", "chain:", *[f"  - nam: {{model: {name}.nam}}"] * count]
     path = folder / f"{name}.yaml"
     path.write_text("\n".join(lines) + "\n", "utf-8")
@@ -277,10 +285,14 @@ def _write_boards(folder: Path) -> list[Path]:
         declared = BLOCKS[kind]
         lengths = IR_TAPS if any(file.name == "ir" for file in declared.files) else IR_TAPS[:1]
         for number, taps in enumerate(lengths):
-            files = typical.files(folder, declared, RATE_HZ, taps, A2_CHANNELS)
+            files = typical.files(folder, declared, RATE_HZ, taps, typical.A2_CHANNELS)
             if files is not None:
                 named = [f"{name}: {path.name}" for name, path in files.items()]
                 entries.append((is_stereo[kind], f"  - {kind}: {{{', '.join([f'id: {kind}{number}', *named])}}}"))
+    for family in NETWORKS:
+        if family != "a2":  # that one is the reference, and a kind of block like any other
+            (folder / f"{family}.nam").write_text(json.dumps(typical.amp_like(family)), "utf-8")
+            entries.append((False, f"  - nam: {{id: {family}, model: {family}.nam}}"))
     paths = []
     count = -(-len(entries) // BLOCKS_BESIDE)
     for start in range(count):
