@@ -20,7 +20,7 @@ from chainrt.block import BLOCKS, Level, Settings
 from chainrt.chain import Chain
 from chainrt.compiled.native import SOURCES
 from chainrt.devices import here, measuring, probe, reading
-from chainrt.devices.profile import BASES, OWN_CORES, Device, Figure, Point
+from chainrt.devices.profile import BASES, NORMAL_P99, OWN_CORES, Device, Figure, Point, first_of
 from chainrt.errors import DeviceError
 from chainrt.fit import Bench, FitBlock, FitLevel
 from chainrt.nam import architectures, levels
@@ -35,7 +35,7 @@ WANTED = ["daisy-seed", "teensy41", "rp2350", "esp32s3", "rk3588", "pi5", "pi4",
 
 
 def made_up(prices, base=None, reference=None, **changes) -> Device:
-    values = {name: allowed.low for name, allowed in reading.FIGURES.items()}
+    values = {name: allowed.low for name, allowed in reading.FIGURES.items()} | {"p99_deviations": NORMAL_P99}
     values |= {"period_frames": 64, "extra_frames_per_call": 0.0, "p99_over_mean": 1.0} | changes
     figures = {name: Figure(value, "published", "a book") for name, value in values.items()}
     figure = reference and Figure(reference, "published", "a book")
@@ -207,6 +207,14 @@ def test_the_jitter_of_a_profile_has_its_p99_over_mean():
         assert math.exp(2.326 * sd - sd**2 / 2) == pytest.approx(ratio, rel=1e-6)
 
 
+@pytest.mark.parametrize("out", [2.0, 3.0])
+def test_a_jitter_whose_tail_is_no_normal_one_is_as_wide_as_its_body(out):
+    device = made_up({}, p99_over_mean=1.5, p99_deviations=out)
+    sd = device.jitter_sd(1000.0)
+    assert math.exp(out * sd - sd**2 / 2) == pytest.approx(1.5, rel=1e-6)
+    assert (sd < made_up({}, p99_over_mean=1.5).jitter_sd(1000.0)) == (out > NORMAL_P99)
+
+
 def test_what_a_tail_has_beside_the_load_weighs_more_on_small_loads():
     device = made_up({}, p99_over_mean=1.1, p99_beside_ns=20_000)
     assert device.p99_ns(100_000) == pytest.approx(130_000)
@@ -375,17 +383,20 @@ def test_a_machine_is_measured_with_errors_written_and_read_back(tmp_path, capsy
 
 
 def test_a_law_that_is_planted_is_found_again(tmp_path, monkeypatch):
-    """Waking up, the first amp, what each block takes, and moments at which everything is slow."""
-    rng, waking_ns, first_amp_ns, beside_ns = np.random.default_rng(3), 2_000, 6_000, 700
+    """Waking up, the first amp of a family, what each block takes, and moments at which everything is slow."""
+    rng, waking_ns, beside_ns = np.random.default_rng(3), 2_000, 700
+    first_ns = {"a2": 6_000, "a1": 8_000, "lstm": 2_000, "convnet": 5_000, "linear": 1_000}
+    times = {"a2": 5, "a1": 7, "lstm": 15, "convnet": 6, "linear": 4}
 
     def costs_ns(chain) -> np.ndarray:
         ids = zip(chain.blocks, chain.block_records["audible"], strict=False)
         works = [(block.levels[int(level)], block.spec.kind) for block, level in ids]
-        took = np.array([300 + level.work * (5 if level.family in NETWORKS else 20) for level, _ in works], float)
+        families = [level.family for level, _ in works]
+        took = np.array([300 + level.work * times.get(level.family, 20) for level, _ in works], float)
         took *= chain.frames / 64
         took[0] += waking_ns
-        amps = [place for place, (level, _) in enumerate(works) if level.family in NETWORKS]
-        took[amps[0]] += first_amp_ns
+        for family in set(families) & set(NETWORKS):
+            took[families.index(family)] += first_ns[family]
         return took
 
     def played(chain, guitar, seconds, paced=True):
@@ -394,11 +405,12 @@ def test_a_law_that_is_planted_is_found_again(tmp_path, monkeypatch):
         return probe.Spent(blocks, blocks.sum(axis=1) + slow[:, 0] * beside_ns, np.zeros(60))
 
     monkeypatch.setattr(probe, "play_stretch", played)
-    device = measuring.measure("planted", rounds=24)
-    for work in (1731, 11776):
-        told = device.cost("nam", Level("any", work, 6347, tuple, family="a2")).of(64)
-        assert told == pytest.approx(300 + 5 * work, rel=0.1)
-    assert device["first_a2_ns"] == pytest.approx(first_amp_ns, rel=0.5)
+    device = measuring.measure("planted", rounds=12)
+    for family in NETWORKS:
+        for work in (point.work for point in device.prices[family]):
+            told = device.cost("nam", amp(family, work)).of(64)
+            assert told == pytest.approx(300 + times[family] * work, rel=0.1)
+        assert device[first_of(family)] == pytest.approx(first_ns[family], rel=0.5, abs=1000)
     assert device["ns_per_period"] == pytest.approx(beside_ns + waking_ns, rel=0.2)
     assert device.p99_ns(100_000) == pytest.approx(100_000 * np.exp(2.326 * 0.12), rel=0.1)
 
@@ -457,6 +469,26 @@ def test_shares_of_the_reference_come_out_the_same_on_a_busy_machine_and_on_a_qu
     assert quiet == pytest.approx(np.divide(took, 21_000), rel=0.03)
     assert loaded == pytest.approx(quiet, rel=0.03)
     assert loaded_ns == pytest.approx(1.66 * quiet_ns, rel=0.03)
+
+
+@pytest.mark.parametrize("outliers", [0.0, 0.01])
+def test_how_far_out_the_99th_percentile_lies_is_found_again(outliers):
+    """A lognormal body, and one period in a hundred that takes twice as long: the tail is farther out than its body."""
+    rng, tails = np.random.default_rng(2), []
+    for mean in np.geomspace(20_000, 900_000, 30):
+        whole = mean * np.exp(rng.normal(-0.02, 0.2, 20_000)) * np.where(rng.random(20_000) < outliers, 2, 1)
+        tails.append((whole.mean(), np.quantile(whole, 0.99), np.log(whole).std()))
+    found = measuring.deviations(np.array(tails))
+    assert (found > 2.45) if outliers else (found == pytest.approx(NORMAL_P99, abs=0.03))
+
+
+@given(st.floats(0.5, 2), st.floats(0, 5_000))
+def test_means_are_a_line_over_what_figures_say_and_it_begins_nowhere_below_nothing(slope, beginning):
+    said = np.geomspace(10_000, 1_000_000, 30)
+    assert measuring.line(np.stack([said, slope * said + beginning], axis=1)) == pytest.approx(
+        (slope, beginning), rel=1e-6, abs=1e-3
+    )
+    assert measuring.line(np.stack([said, slope * said - 2_000], axis=1))[1] == 0
 
 
 @given(st.floats(1, 3), st.floats(0, 50_000))

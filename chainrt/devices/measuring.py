@@ -5,12 +5,18 @@ added up.
 
 Rules kept here:
 * A cost is a mean. It is found from medians, since a mean of a few periods is the machine's and not the block's: the
-  middle one of the medians of all stretches, times one factor for all blocks, with which the figures add up to what
-  the boards took in the mean. Half the distance between the quarter points of the medians, as a share, is the error.
+  middle one of the medians of all stretches. What chains took in the mean is a straight line over what the medians say
+  of them, from a few blocks to most of the deadline: its slope is one factor for all blocks, its beginning is charged
+  to the period. (A factor alone, in the mean of all boards, was that of small chains: they jitter more, so their means
+  lie farther above their medians, and full houses came out 3 to 6 % too slow.) Half the distance between the quarter
+  points of the medians, as a share, is the error.
 * What a call costs is told from two periods: c(n) = a * (n + extra).
 * The 99th percentile of a period is a straight line over its mean, through what boards, halves of boards and stacks of
   amps took, up to most of the deadline. It does not come of the percentiles of blocks: what makes periods differ slows
   down all blocks alike (in stretches of 0.1 s, the means lay 10 to 30 % apart, for 5 % of the deadline as for 90 %).
+* Logarithms of periods are those of a normal distribution as far as the 95th percentile; beyond it there is more than
+  such a tail. So the deviation of the jitter is not told from the 99th percentile as if it were one: by how many
+  deviations that lies out is measured, too.
 * A profile *to scale from* (`paced` false) has no pauses, and costs in terms of the reference (probe.steady). What is
   scaled from it depends on these shares alone, so it comes out the same on a busy machine.
 """
@@ -29,9 +35,9 @@ import psutil
 
 from ..vocabulary import FAMILIES, NETWORKS
 from .here import processor
-from .probe import FILLED, RATE_HZ, STRETCH_SECONDS, Probe, Work
+from .probe import FILLED, RATE_HZ, STEADY_SECONDS, STRETCH_SECONDS, Probe, Work
 from .profile import A2_FULL_WORK, ONE_CORE, OPTIONAL, Device, Figure, Point, first_of
-from .reading import ERROR
+from .reading import DEVIATIONS, ERROR
 
 FRAMES, FEW_FRAMES = 64, 16
 ROUNDS = 10
@@ -90,18 +96,18 @@ class Measurement:
 
     def device(self, name: str, paced: bool = True) -> Device:
         """The profile after the rounds so far."""
-        pace = "" if paced else ", without pauses"
+        seconds, pace = (STRETCH_SECONDS, "") if paced else (STEADY_SECONDS, ", without pauses")
         source = (
-            f"played on {platform.node() or 'this machine'} ({processor()}),"
-            f" {self._rounds} x {STRETCH_SECONDS} s a level{pace}"
+            f"played on {platform.node() or 'this machine'} ({processor()}), {self._rounds} x {seconds} s a level{pace}"
         )
         medians = self._medians(paced)
         beside, beside_error = _middle(self._long.beside())
-        firsts = self._firsts(medians)
+        firsts = self._firsts(medians) if paced else {}
         first = {family: ns for family, (ns, _) in firsts.items()}
-        mean = self._long.mean_over(lambda work: medians[work].ns, beside, first) if paced else 1.0
+        mean, more = line(self._long.means(lambda work: medians[work].ns, beside, first)) if paced else (1.0, 0.0)
         costs = self._costs(medians, source, mean)
-        slope, beside_tail = tail_law(self._long.tails())
+        tails = self._long.tails()
+        slope, beside_tail = tail_law(tails[:, :2])
         share, seconds = lasting(self._long.moments()) if paced else (0.0, 0.0)
 
         def measured(value: float, error: float | None = None) -> Figure:
@@ -118,7 +124,7 @@ class Measurement:
             "period_frames": measured(FRAMES),
             "rate_hz": measured(RATE_HZ),
             "usable_share": Figure(USABLE_SHARE, "estimated", "chainrt's own default budget"),
-            "ns_per_period": measured(mean * beside, beside_error),
+            "ns_per_period": measured(mean * beside + more, beside_error),
             "extra_frames_per_call": Figure(extra, "measured", "the median of the costs below"),
             "p99_over_mean": measured(slope),
             "p99_beside_ns": measured(beside_tail),
@@ -129,12 +135,13 @@ class Measurement:
         if paced:
             figures |= {
                 **{first_of(family): measured(mean * ns, error) for family, (ns, error) in firsts.items()},
+                "p99_deviations": measured(deviations(tails)),
                 "jitter_lasting": measured(share),
                 "jitter_lasts_s": measured(seconds),
             }
         full = next(point for point in costs["a2"] if point.work == A2_FULL_WORK)
         said = f"A2 Full here, times {ENGINE_RATIO}: what the reference engine took on one machine (bench/RESULTS.md)"
-        reference = Figure(ENGINE_RATIO * (full.value + mean * first["a2"] / FRAMES), "derived", said)
+        reference = Figure(ENGINE_RATIO * (full.value + mean * first.get("a2", 0.0) / FRAMES), "derived", said)
         return Device(name, processor(), llvm.get_host_cpu_name(), ONE_CORE, figures, costs, reference=reference)
 
     def _medians(self, paced: bool) -> dict[Work, Median]:
@@ -185,12 +192,29 @@ def tail_law(tails: np.ndarray) -> tuple[float, float]:
     The slope is not below 1, and the rest not below 0: a tail is never before its mean.
     """
     mean, p99 = tails.T
-    slope, beside = np.polyfit(mean, p99, 1, w=1 / mean)
-    if beside < 0:
-        return max(1.0, float(np.mean(p99 / mean))), 0.0
+    slope, beside = line(tails)
     if slope < 1:
         return 1.0, max(0.0, float(np.average(p99 - mean, weights=1 / mean**2)))
-    return float(slope), float(beside)
+    return slope, beside
+
+
+def line(points: np.ndarray) -> tuple[float, float]:
+    """(slope, beginning) of the straight line through (x, y) whose relative errors are least; it begins at 0 or above.
+
+    points: (points, 2).
+    """
+    x, y = points.T
+    slope, beginning = np.polyfit(x, y, 1, w=1 / x)
+    return (float(slope), float(beginning)) if beginning >= 0 else (float(np.mean(y / x)), 0.0)
+
+
+def deviations(tails: np.ndarray) -> float:
+    """By how many deviations of a lognormal factor of mean 1 the 99th percentile lies out, in the middle of chains.
+
+    tails: (mean, 99th percentile, standard deviation of the logarithm) of each.
+    """
+    mean, p99, sd = tails.T
+    return float(np.clip(np.median((np.log(p99 / mean) + sd**2 / 2) / sd), DEVIATIONS.low, DEVIATIONS.high))
 
 
 def lasting(moments: Sequence[tuple[float, np.ndarray]]) -> tuple[float, float]:

@@ -26,6 +26,7 @@ Rules kept here:
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,15 +43,16 @@ from ..vocabulary import NETWORKS
 
 RATE_HZ = 48_000
 STRETCH_SECONDS = 0.05
+STEADY_SECONDS = 0.3  # of sound, where there are no pauses: takes less than the other by the wall clock
 SETTLING_PERIODS = 20
 BLOCKS_BESIDE = 5  # the opener and the reference on a board, at most
 OPENER, REFERENCE = "opener", "reference"
 OPENER_KIND = "drive"
 IR_TAPS = (512, 2048)
 STACKED = 4  # amps in the stack on which all their sizes are measured
-FILLED = (0.25, 0.5, 0.75)  # of the deadline, roughly, by stacks of amps at their largest
+FILLED = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)  # of the deadline, roughly, by stacks of amps at their largest
 MOST_STACKED = 64
-QUICKEST = 0.25  # of the periods: nobody disturbed them
+QUICKEST = 0.25  # of the stretches, and of the periods in them: nobody disturbed these
 
 
 class Spent(NamedTuple):
@@ -169,7 +171,8 @@ class Probe:
         for board in (*self.boards, *self.stacks):
             board.chain.rewind()  # levels are set before a chain plays, and this one has played
             board.chain.set_levels(_picked(board.chain, board.number))
-            board.spent.append(play_stretch(board.chain, self._guitar, STRETCH_SECONDS, paced))
+            seconds = STRETCH_SECONDS if paced else STEADY_SECONDS
+            board.spent.append(play_stretch(board.chain, self._guitar, seconds, paced))
             yield
 
     def costs(self) -> dict[Work, list[float]]:
@@ -183,15 +186,15 @@ class Probe:
 
     def costs_by_reference(self) -> dict[Work, list[float]]:
         """The same from the boards alone, as shares of the reference times what that takes on the whole, from the
-        quicker half of stretches.
+        QUICKEST stretches of each.
 
         They come out much the same on a busy machine, see `steady`.
         """
         found: dict[Work, list[float]] = {}
         references: list[float] = []
         for board in self.boards:
-            quicker = sorted(board.spent, key=lambda one: np.median(one.whole))[: (len(board.spent) + 1) // 2]
-            told = [steady(one.blocks, one.whole, board.reference) for one in quicker]
+            quickest = sorted(board.spent, key=lambda one: np.median(one.whole))[: ceil(QUICKEST * len(board.spent))]
+            told = [steady(one.blocks, one.whole, board.reference) for one in quickest]
             references += [reference_ns for _, reference_ns in told]
             shares = np.transpose([one for one, _ in told])
             for work, values in list(zip(board.works, shares, strict=True))[1:]:
@@ -215,17 +218,28 @@ class Probe:
         rests = [np.median(one.whole - one.blocks[:, 1:].sum(axis=1)) for board in self.boards for one in board.spent]
         return [max(0.0, float(rest - opener_ns)) for rest in rests]
 
-    def mean_over(self, told: Callable[[Work], float], beside: float, first: Mapping[str, float]) -> float:
-        """What periods took in the mean over what figures say of them, in the mean of all boards and stacks.
+    def means(self, told: Callable[[Work], float], beside: float, first: Mapping[str, float]) -> np.ndarray:
+        """(what figures say, what periods took in the mean), nanoseconds, (chains, 2). Chains: see `_chains`.
 
         Nanoseconds: told: of a block; beside: of a period; first: of the first amp of each family, beyond any other.
         """
-        ratios = []
+        found = []
+        for works, wholes in self._chains():
+            families = {work.family for work in works}
+            said = beside + sum(map(told, works)) + sum(first.get(family, 0.0) for family in families)
+            found.append((said, np.mean([whole.mean() for whole in wholes])))
+        return np.array(found)
+
+    def _chains(self) -> Iterator[tuple[list[Work], list[np.ndarray]]]:
+        """(what blocks there are, the nanoseconds of the periods of each stretch) of chains of all sizes.
+
+        They are the boards, the stacks and, for chains of little work, what comes before the reference on each board.
+        """
         for board in (*self.boards, *self.stacks):
-            families = {work.family for work in board.works}
-            said = beside + sum(map(told, board.works)) + sum(first.get(family, 0.0) for family in families)
-            ratios.append(np.mean([one.whole.mean() for one in board.spent]) / said)
-        return float(np.mean(ratios))
+            yield board.works, [one.whole for one in board.spent]
+        for board in self.boards:
+            at = board.reference
+            yield board.works[:at], [one.whole - one.blocks[:, at:].sum(axis=1) for one in board.spent]
 
     def moments(self) -> list[tuple[float, np.ndarray]]:
         """When each stretch began, and the logarithms of its periods over the mean of them on that board."""
@@ -237,15 +251,9 @@ class Probe:
         return sorted(found, key=lambda moment: moment[0])
 
     def tails(self) -> np.ndarray:
-        """(mean, 99th percentile) of the time of periods, (chains, 2).
-
-        Of each board and stack, and of what comes before the reference on each board, for chains of little work.
-        """
-        wholes = [np.concatenate([one.whole for one in board.spent]) for board in (*self.boards, *self.stacks)]
-        for board in self.boards:
-            after = [one.whole - one.blocks[:, board.reference :].sum(axis=1) for one in board.spent]
-            wholes.append(np.concatenate(after))
-        return np.array([(whole.mean(), np.quantile(whole, 0.99)) for whole in wholes])
+        """(mean, 99th percentile, standard deviation of the logarithm) of the time of periods, (chains, 3)."""
+        wholes = (np.concatenate(wholes) for _, wholes in self._chains())
+        return np.array([(whole.mean(), np.quantile(whole, 0.99), np.log(whole).std()) for whole in wholes])
 
 
 def _at_all_levels(chains: Iterable[Chain]) -> list[Board]:

@@ -63,6 +63,7 @@ def first_of(family: str) -> str:
 OPTIONAL = {
     **{first_of(family): Figure(0.0, "derived", "all amps cost the same") for family in NETWORKS},
     "p99_beside_ns": Figure(0.0, "derived", "jitter is a share of the load"),
+    "p99_deviations": Figure(NORMAL_P99, "derived", "jitter is lognormal"),
     "jitter_lasting": Figure(0.0, "derived", "every period jitters for itself"),
     "jitter_lasts_s": Figure(1.0, "derived", "no jitter lasts"),
     "slow_ram_bytes": Figure(0.0, "derived", "all memory is one"),
@@ -131,9 +132,12 @@ class Device:
         return (p99_ns - self["p99_beside_ns"]) / self["p99_over_mean"]
 
     def jitter_sd(self, mean_ns: float) -> float:
-        """Standard deviation of the logarithm of the lognormal factor that gives a period of this mean its p99."""
-        ratio = self.p99_ns(mean_ns) / mean_ns
-        return max(0.0, NORMAL_P99 - sqrt(max(0.0, NORMAL_P99**2 - 2 * log(ratio))))
+        """Standard deviation of the logarithm of the lognormal factor of mean 1 by which periods of this mean jitter.
+
+        The 99th percentile is so many deviations out as `p99_deviations` says.
+        """
+        ratio, out = self.p99_ns(mean_ns) / mean_ns, self["p99_deviations"]
+        return max(0.0, out - sqrt(max(0.0, out**2 - 2 * log(ratio))))
 
     def jitter(self, mean_ns: float) -> Jitter:
         """How periods of this mean jitter."""

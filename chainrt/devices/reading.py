@@ -45,6 +45,7 @@ class Range(NamedTuple):
 
 
 FIRST = Range(0, 1e7, "what the first amp of its family takes in a period beyond any other, ns")
+DEVIATIONS = Range(1, 10, "by how many standard deviations of the jitter the 99th percentile lies out")
 FIGURES = {
     "clock_mhz": Range(1, 10_000, "clock of a core, MHz"),
     "cores": Range(1, 256, "cores that may play"),
@@ -56,6 +57,7 @@ FIGURES = {
     "extra_frames_per_call": Range(0, 10_000, "a call costs as much as so many frames more"),
     "p99_over_mean": Range(1, 10, "99th percentile of a period's time over its mean"),
     "p99_beside_ns": Range(0, 1e7, "what the 99th percentile has beside that, whatever the mean, ns"),
+    "p99_deviations": DEVIATIONS,
     "jitter_lasting": Range(0, 1, "share of the jitter's variance that is the moment's and not the period's"),
     "jitter_lasts_s": Range(0.001, 3600, "in which the moment is forgotten, to 1/e, s"),
     "ram_bytes": Range(1024, 1e13, "memory for state and weights, bytes"),
