@@ -517,6 +517,8 @@ def test_every_kind_of_block_is_on_the_boards_and_a_reference_on_each_that_hears
         assert all(BLOCKS[spec.kind].channels == 1 or BLOCKS[spec.kind].linked for spec in before)
         assert ids[0] == probe.OPENER
         assert len(ids) <= probe.BLOCKS_BESIDE + 2
+        little = load_preset(probe._without_reference(one.path)).chain
+        assert [spec.id for spec in little] == [name for name in ids if name != probe.REFERENCE]
 
 
 def test_every_family_of_amps_is_on_one_board_beside_the_reference_and_has_a_stack_of_its_own(tmp_path):

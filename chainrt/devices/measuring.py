@@ -40,7 +40,7 @@ from .profile import A2_FULL_WORK, ONE_CORE, OPTIONAL, Device, Figure, Point, fi
 from .reading import DEVIATIONS, ERROR
 
 FRAMES, FEW_FRAMES = 64, 16
-ROUNDS = 10
+ROUNDS = 8
 USABLE_SHARE = 0.7
 ENGINE_RATIO = 4.4
 """How much longer the field's reference engine takes for an A2 Full than chainrt, at 64 frames: bench/RESULTS.md,
@@ -53,7 +53,7 @@ def measure(
     rounds: int = ROUNDS,
     paced: bool = True,
 ) -> Device:
-    """Play for about `rounds` x 5 seconds and tell what it cost. tell(done, total, what) hears of progress.
+    """Play for about `rounds` x 11 seconds and tell what it cost. tell(done, total, what) hears of progress.
 
     Without `paced` the periods follow each other at once, so what waking up costs is left out: to scale from.
     """
