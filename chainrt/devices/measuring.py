@@ -95,6 +95,12 @@ class Measurement:
             yield from probe.play_round(paced)
         self._rounds += 1
 
+    def forget(self) -> None:
+        """Begin anew, with the same boards: what was played so far does not count."""
+        for probe in (self._long, self._short):
+            probe.forget()
+        self._rounds = 0
+
     def device(self, name: str, paced: bool = True) -> Device:
         """The profile after the rounds so far."""
         stretch, pace = (STRETCH_SECONDS, "") if paced else (STEADY_SECONDS, ", without pauses")

@@ -187,6 +187,11 @@ class Probe:
             board.spent.append(self._play(board, paced))
             yield
 
+    def forget(self) -> None:
+        """Nothing of what was played so far counts."""
+        for board in self._all:
+            board.spent.clear()
+
     def _play(self, board: Board, paced: bool) -> Spent:
         board.chain.rewind()  # levels are set before a chain plays, and this one may have played
         board.chain.set_levels(_picked(board.chain, board.number))
