@@ -383,7 +383,10 @@ def test_a_machine_is_measured_with_errors_written_and_read_back(tmp_path, capsy
 
 
 def test_a_law_that_is_planted_is_found_again(tmp_path, monkeypatch):
-    """Waking up, the first amp of a family, what each block takes, and moments at which everything is slow."""
+    """Waking up, the first amp of a family, what each block takes, and moments at which everything is slow.
+
+    A round at a time when all took three times as long was forgotten.
+    """
     rng, waking_ns, beside_ns = np.random.default_rng(3), 2_000, 700
     first_ns = {"a2": 6_000, "a1": 8_000, "lstm": 2_000, "convnet": 5_000, "linear": 1_000}
     times = {"a2": 5, "a1": 7, "lstm": 15, "convnet": 6, "linear": 4}
@@ -400,18 +403,27 @@ def test_a_law_that_is_planted_is_found_again(tmp_path, monkeypatch):
         return took
 
     def played(chain, guitar, seconds, paced=True):
-        slow = np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.02, (60, 1)))
+        slow = times_as_long[-1] * np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.02, (60, 1)))
         blocks = slow * costs_ns(chain)
         return probe.Spent(blocks, blocks.sum(axis=1) + slow[:, 0] * beside_ns, np.zeros(60))
 
     monkeypatch.setattr(probe, "play_stretch", played)
-    device = measuring.measure("planted", rounds=12)
+    times_as_long = [3]
+    measurement = measuring.Measurement(tmp_path)
+    for _ in measurement.play_round():
+        pass
+    measurement.forget()
+    times_as_long.append(1)
+    for _ in range(12):
+        for _ in measurement.play_round():
+            pass
+    device = measurement.device("planted")
     for family in NETWORKS:
         for work in (point.work for point in device.prices[family]):
             told = device.cost("nam", amp(family, work)).of(64)
             assert told == pytest.approx(300 + times[family] * work, rel=0.1)
         assert device[first_of(family)] == pytest.approx(first_ns[family], rel=0.5, abs=1000)
-    assert device["ns_per_period"] == pytest.approx(beside_ns + waking_ns, rel=0.2)
+    assert device["ns_per_period"] == pytest.approx(beside_ns + waking_ns, rel=0.3)
     assert device.p99_ns(100_000) == pytest.approx(100_000 * np.exp(2.326 * 0.12), rel=0.1)
 
 
