@@ -76,7 +76,7 @@ def find_out() -> dict[str, Any]:
     for path in map(str, sorted(PRESETS.glob("*.yaml"))):
         finding = known.ChainToFind(path, RATE_HZ, FRAMES)
         answer = known.plain_chain(finding.find())
-        names = {os.path.relpath(file, PRESETS): _digest_of(file) for file in finding.files}
+        names = {Path(os.path.relpath(file, PRESETS)).as_posix(): _digest_of(file) for file in finding.files}
         found[_chain_key(path, RATE_HZ, FRAMES)] = {"files": names, "answer": answer}
     return found
 

@@ -533,7 +533,7 @@ def test_every_kind_of_block_is_on_the_boards_and_a_reference_on_each_that_hears
         assert [spec.id for spec in little] == [name for name in ids if name != probe.REFERENCE]
 
 
-def test_every_family_of_amps_is_on_one_board_beside_the_reference_and_has_a_stack_of_its_own(tmp_path):
+def test_every_family_of_amps_is_on_one_board_beside_the_reference(tmp_path):
     boards = [[spec.id for spec in load_preset(path).chain] for path in probe._write_boards(tmp_path)]
     for family in NETWORKS[1:]:
         assert sum(family in ids for ids in boards) == 1
