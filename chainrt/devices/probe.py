@@ -200,7 +200,7 @@ class Probe:
     def costs(self) -> dict[Work, list[float]]:
         """Nanoseconds a call of everything that was played: the medians of the stretches, one of each stack.
 
-        Amps crowd each other out of the caches (measured four times: each of 15 took none to a fifth more than of 4), so
+        Amps crowd each other out of the caches (measured four times: each of 15 took up to a fifth more than of 4), so
         stacks of all sizes count alike, however many amps there are in them.
         """
         found: dict[Work, list[float]] = {}
