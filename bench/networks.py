@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 from numba.extending import intrinsic
 
+from chainrt import typical
 from chainrt.benchmarks.results import commit, processor, write_section
 from chainrt.compiled.call import call3
 from chainrt.compiled.clock import now_ns
@@ -50,69 +51,24 @@ ROUNDS, CALLS = 40, 25
 WARM_CALLS = 20  # before the first round: the code and the state are in the caches, the core is awake
 CHAINS, TURNS = 10, 200_000  # independent sums of the peak test, and how often each is added to
 OURS = "chainrt"
+LSTMS = ((1, 8), (1, 16), (2, 8))  # layers, hidden size
 
 
-# -- networks of well-known shapes, made here -----------------------------------------------------------------------
+# -- networks of well-known shapes ------------------------------------------------------------------------------------
 
 
-def a1(channels: int, *dilations: list[int]) -> dict:
-    """The configuration of an A1 WaveNet: two arrays, the second half as wide."""
-    widths = (channels, channels // 2)
-    arrays = [
-        {
-            "input_size": before,
-            "condition_size": 1,
-            "channels": width,
-            "head_size": head,
-            "kernel_size": 3,
-            "dilations": steps,
-            "activation": "Tanh",
-            "gated": False,
-            "head_bias": index == 1,
-        }
-        for index, (before, width, head, steps) in enumerate(
-            zip((1, widths[0]), widths, (widths[1], 1), dilations, strict=True)
-        )
-    ]
-    return {"layers": arrays, "head": None, "head_scale": 0.02}
-
-
-def a1_weights(config: dict) -> int:
-    """How many weights such a network has."""
-    count = 1
-    for array in config["layers"]:
-        c, head = array["channels"], array["head_size"]
-        count += array["input_size"] * c + len(array["dilations"]) * (3 * c * c + c + c + c * c + c)
-        count += head * c + head * array["head_bias"]
-    return count
-
-
-def lstm(layers: int, hidden: int) -> tuple[str, dict, int]:
-    """Architecture, configuration and number of weights of an LSTM."""
-    inputs = [1, *[hidden] * (layers - 1)]
-    count = sum(4 * hidden * (below + hidden + 1) + 2 * hidden for below in inputs) + hidden + 1
-    return "LSTM", {"input_size": 1, "hidden_size": hidden, "num_layers": layers}, count
-
-
-def shapes() -> dict[str, tuple[str, dict, int]]:
-    """Name -> architecture, configuration and number of weights."""
-    octaves = [2**power for power in range(10)]
-    short, long = octaves[:7], octaves[7:] + octaves
-    sizes = {"A1 standard": (16, octaves, octaves), "A1 lite": (12, short, long)}
-    sizes |= {"A1 feather": (8, short, long), "A1 nano": (4, short, long)}
-    configs = {name: a1(*size) for name, size in sizes.items()}
-    made = {name: ("WaveNet", config, a1_weights(config)) for name, config in configs.items()}
-    return made | {f"LSTM {layers}x{hidden}": lstm(layers, hidden) for layers, hidden in ((1, 8), (1, 16), (2, 8))}
+def shapes() -> dict[str, dict]:
+    """Name -> a .nam document with seeded random weights."""
+    made = {f"A1 {size}": typical.a1_like(size) for size in ("standard", "lite", "feather", "nano")}
+    return made | {f"LSTM {layers}x{hidden}": typical.lstm_like(layers, hidden) for layers, hidden in LSTMS}
 
 
 def save_shapes(folder: Path) -> dict[str, Path]:
-    """A .nam of each of `shapes` with seeded random weights; name -> path."""
+    """A .nam of each of `shapes`; name -> path."""
     paths = {}
-    for name, (architecture, config, count) in shapes().items():
-        weights = np.random.default_rng(0).normal(0, 0.3, count).astype(np.float32)
-        document = {"version": "0.5.4", "architecture": architecture, "config": config, "sample_rate": 48_000}
+    for name, document in shapes().items():
         paths[name] = folder / f"{name}.nam"
-        paths[name].write_text(json.dumps(document | {"weights": [float(w) for w in weights]}), encoding="utf-8")
+        paths[name].write_text(json.dumps(document), encoding="utf-8")
     return paths
 
 

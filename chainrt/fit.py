@@ -146,8 +146,7 @@ class Bench:
     @property
     def fixed_ns(self) -> float:
         """Mean nanoseconds of a period beside its blocks."""
-        heard = (level for block in self.blocks if block.enabled for level in block.levels)
-        return self.device.fixed_ns(any(level.family == "network" for level in heard))
+        return self.device.fixed_ns(level.family for block in self.blocks if block.enabled for level in block.levels)
 
     def frontier(self, allowed: Sequence[Sequence[int]] | None = None) -> Frontier:
         """All plans worth having; costs are those of the blocks alone."""

@@ -1,7 +1,8 @@
-"""What a fit has to know of a preset, of a file, and of all that may be added: as it was found out before (kept.py).
+"""What a fit has to know of a preset, of a file, and of all that may be added: as it was found out before (kept.py), or
+came with chainrt (shipped.py).
 
 Only what is not known yet is found out by facts.py, which imports the effects and the compiler with them. So `chainrt
-fit` has answered the second time before numba would be imported.
+fit` has answered before numba would be imported: the first time for what is in the box, else the second time.
 """
 
 import os
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from . import shipped
 from .fit import FitBlock, FitChain, FitLevel
 from .kept import keep_answer, recall_answer
 from .scheduler.paths import Lanes, Path
@@ -23,21 +25,36 @@ def chain(path: str, rate: float, frames: int) -> Callable[[Tell], FitChain]:
     devices. rate: Hz. Raises PresetError with all faults of the file. tell hears of kernels being compiled.
     """
     question = "chain", os.path.abspath(path), rate, frames
-    answer = recall_answer(*question)
+    answer = recall_answer(*question) or shipped.chain(path, rate, frames)
     if answer:
         return lambda tell: _chain(answer)
-    from . import facts, preset
-
-    board = preset.on_standby(preset.load(path))
-    planned = facts.plan_blocks(board, rate)
+    finding = ChainToFind(path, rate, frames)
 
     def find(tell: Tell) -> FitChain:
-        blocks, shape = facts.fit_blocks(board, rate, frames, tell, planned)
-        found = FitChain(board.name, tuple(blocks), shape)
-        keep_answer(*question, answer=_plain_chain(found), origins=(path, *preset.files_of(board)))
+        found = finding.find(tell)
+        keep_answer(*question, answer=plain_chain(found), origins=(path, *finding.files))
         return found
 
     return find
+
+
+class ChainToFind:
+    """A preset that was read and checked, of which the rest is not known yet."""
+
+    def __init__(self, path: str, rate: float, frames: int):
+        from . import facts, preset
+
+        self._board = preset.on_standby(preset.load(path))
+        self._rate, self._frames = rate, frames
+        self._planned = facts.plan_blocks(self._board, rate)
+        self.files = preset.files_of(self._board)
+
+    def find(self, tell: Tell | None = None) -> FitChain:
+        """Find the rest out."""
+        from . import facts
+
+        blocks, shape = facts.fit_blocks(self._board, self._rate, self._frames, tell, self._planned)
+        return FitChain(self._board.name, tuple(blocks), shape)
 
 
 def added(path: str, rate: float, frames: int, tell: Tell) -> FitBlock:
@@ -56,20 +73,24 @@ def added(path: str, rate: float, frames: int, tell: Tell) -> FitBlock:
 def shelf(rate: float, frames: int) -> dict[str, FitBlock]:
     """One block of each kind, with its knobs as they come, by kind: an official A2 as amp, a long cabinet."""
     question = "shelf", rate, frames
-    answer = recall_answer(*question)
+    answer = recall_answer(*question) or shipped.shelf(rate, frames)
     if answer:
         return {kind: _block(fields) for kind, fields in answer.items()}
     from . import facts
 
     found = facts.shelf(rate, frames)
-    keep_answer(*question, answer={kind: asdict(block) for kind, block in found.items()})
+    keep_answer(*question, answer=plain_shelf(found))
     return found
 
 
 # -- as JSON --------------------------------------------------------------------------------------------------------
 
 
-def _plain_chain(chain: FitChain) -> dict[str, Any]:
+def plain_shelf(shelf: dict[str, FitBlock]) -> dict[str, Any]:
+    return {kind: asdict(block) for kind, block in shelf.items()}
+
+
+def plain_chain(chain: FitChain) -> dict[str, Any]:
     return {"name": chain.name, "blocks": [asdict(block) for block in chain.blocks], "path": _plain_path(chain.path)}
 
 

@@ -20,7 +20,11 @@ UNITS = {
 }
 """Unit of a Param -> what may be written in a preset, and how much of the Param's unit that is."""
 
-FAMILIES = ("effect", "convolution", "network")
+NETWORKS = ("a2", "a1", "lstm", "convnet", "linear")
+"""Families of amps: WaveNets whose activation is a comparison or two, as in an A2; WaveNets with a curve, a gate or a
+film in their layers, as in an A1; and what the other architectures of the format are called."""
+
+FAMILIES = ("effect", "convolution", *NETWORKS)
 """Kinds of arithmetic, for simulated devices: sample by sample, long sums of products, and neural networks."""
 
 

@@ -12,6 +12,7 @@ import profiles
 
 from chainrt.devices import Device, Figure, Point, reading
 from chainrt.devices.probe import Spent
+from chainrt.devices.profile import NORMAL_P99
 from chainrt.fit import Bench, FitBlock, FitLevel
 from chainrt.numeric import FRAMES, NumericBlock, numeric_chain
 from chainrt.vocabulary import FAMILIES
@@ -24,6 +25,7 @@ def device_of(load, p99_over_mean):
     """On it, BLOCKS numeric blocks take this share of the deadline."""
     values = {name: allowed.low for name, allowed in reading.FIGURES.items()}
     values |= {"period_frames": FRAMES, "extra_frames_per_call": 0, "p99_over_mean": p99_over_mean, "ram_bytes": 1e12}
+    values["p99_deviations"] = NORMAL_P99
     figures = {name: Figure(value, "measured", "made up") for name, value in values.items()}
     point = Point(load * DEADLINE_NS / BLOCKS / FRAMES, "measured", "made up")
     return Device("made-up", "Made up", "none", "share one core", figures, dict.fromkeys(FAMILIES, (point,)))

@@ -28,8 +28,8 @@ from chainrt.scheduler.resident import Sizes, Solved, residents
 ROOT = Path(__file__).resolve().parents[1]
 DUAL_AMP = ROOT / "presets" / "dual_amp.yaml"
 A2 = (
-    FitLevel("lite", 1731, "network", 22.0, 300_000, 8_000),
-    FitLevel("full", 11776, "network", 60.0, 550_000, 50_000),
+    FitLevel("lite", 1731, "a2", 22.0, 300_000, 8_000),
+    FitLevel("full", 11776, "a2", 60.0, 550_000, 50_000),
 )
 
 
@@ -546,7 +546,7 @@ def test_a_chain_is_the_same_when_it_was_kept():
     """Splits within splits, empty lanes, blocks that are off and levels that the preset forbids."""
     blocks = (amp(), pedal(enabled=False, channels=2), replace(amp("low"), allowed=(0,)), pedal("cab"))
     chain = FitChain("Deep", blocks, (0, Lanes(((), (1, Lanes(((2,), ()))), (3,)))))
-    assert known._chain(json.loads(json.dumps(known._plain_chain(chain)))) == chain
+    assert known._chain(json.loads(json.dumps(known.plain_chain(chain)))) == chain
 
 
 def test_the_picture_is_a_png_and_without_matplotlib_one_line_says_so(folder, capsys, monkeypatch):

@@ -26,7 +26,7 @@ from ..compiled.native import address_of, aligned_zeros
 from ..dsp import arrived_after, gain, glide_from, make_finite, smoothing
 from ..errors import Fault, ModelError
 from ..nam import matching
-from ..nam.architectures import forgets
+from ..nam.architectures import family, forgets
 from ..nam.gains import MOST_DB, gains
 from ..nam.levels import Model, load
 from ..nam.lstm import LSTM
@@ -108,7 +108,7 @@ class Size:
             network.receptive_field,
             self.new_state,
             self.packed.natives,
-            "network",
+            family(network),
             latency=network.latency if is_resampled else 0,
             rest_after=settled if forgets(network) or is_lstm else None,
             fed_back=(lambda state: state[2]) if is_lstm else None,

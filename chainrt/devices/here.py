@@ -20,7 +20,7 @@ from .reading import read, write
 DECIDING = (
     *(f"{room}/*.py" for room in ("blocks", "compiled", "devices", "engine", "nam")),
     *("block.py", "chain.py", "convolution.py", "dsp.py", "filters.py", "layout.py", "oversampling.py"),
-    *("performance.py", "riff.py", "timing.py", "typical.py"),
+    *("performance.py", "riff.py", "timing.py", "typical.py", "vocabulary.py"),
 )
 """Sources on which a measured profile depends."""
 

@@ -11,11 +11,15 @@ Rules kept here:
 * Weights of the amps are random: what a network costs depends on its shape and not on what it has learned.
 * Each board opens with a drive: whatever comes first is dear, since the processor has slept. What the drive takes there
   beyond what it takes elsewhere is not charged to a block but to the period (`beside`).
-* So is the first amp of a period: it fetches the code that all amps share. What an amp costs is told from *stacks*,
-  nothing but amps, all but the first of each; what the reference takes beyond that, where it is the only amp on its
-  board, is `first_network`. It does not matter whether the amps of a stack are copies (measured: it made no difference
-  in 14 of them), for each has its own memory of the past, and that is most of what they touch.
-* Larger stacks fill the deadline to FILLED, so that it is known how long periods spread that are nearly too long.
+* So is the first amp of a family in a period: it fetches the code that all its kind share. What an amp costs is told
+  from *stacks*, nothing but amps of one family, all but the first of each; what one takes beyond that where it is the
+  only one of its family on its board (`alone`) is charged once. It does not matter whether the amps of a stack are
+  copies (measured: it made no difference in 14 of them), for each has its own memory of the past, and that is most of
+  what they touch.
+* Larger stacks fill the deadline to FILLED, so that it is known how long periods spread that are nearly too long. And
+  chains of little work are played, not cut out of larger ones: each board once more without its reference, all at the
+  largest level. A processor that slept for most of a period is not what it is in the middle of one (measured: of 24
+  and 40 us a period, the 99th percentile was 2.1 and 2.0 times the mean; of as much within a board, 1.5 and 1.6).
 * Kinds are dealt out, so that the large ones (reverb, long cabinets) stand on different boards: what they throw out of
   the caches is paid for by all, as in presets.
 * The first SETTLING_PERIODS of a stretch do not count: another board has played before.
@@ -24,7 +28,8 @@ Rules kept here:
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,19 +42,21 @@ from ..machine import ask_for_priority
 from ..performance import Performance
 from ..preset import load as load_preset
 from ..riff import riff
+from ..vocabulary import NETWORKS
 
 RATE_HZ = 48_000
 STRETCH_SECONDS = 0.05
+STEADY_SECONDS = 0.3  # of sound, where there are no pauses: takes less than the other by the wall clock
 SETTLING_PERIODS = 20
 BLOCKS_BESIDE = 5  # the opener and the reference on a board, at most
 OPENER, REFERENCE = "opener", "reference"
 OPENER_KIND = "drive"
 IR_TAPS = (512, 2048)
-A2_CHANNELS = (2, 3, 4, 6, 8)  # official are 3 (Lite) and 8 (Full)
 STACKED = 4  # amps in the stack on which all their sizes are measured
-FILLED = (0.25, 0.5, 0.75)  # of the deadline, roughly, by stacks of amps at their largest
+FILLED = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)  # of the deadline, roughly, by stacks of amps at their largest
+TRIALS = 8  # stretches, of which the slowest tells how many that are: beyond the deadline nothing would be told
 MOST_STACKED = 64
-QUICKEST = 0.25  # of the periods: nobody disturbed them
+QUICKEST = 0.25  # of the stretches, and of the periods in them: nobody disturbed these
 
 
 class Spent(NamedTuple):
@@ -148,47 +155,74 @@ class Probe:
 
         self.frames = frames
         self._guitar = riff(RATE_HZ)
-        self.boards = _at_all_levels(map(laid_out, _write_boards(folder)))
-        self.stacks = _at_all_levels([laid_out(_write_stack(folder, STACKED, A2_CHANNELS))])
-        trial = self.stacks[-1]
-        trial.chain.set_levels(_picked(trial.chain, trial.number))
-        amp_ns = np.median(play_stretch(trial.chain, self._guitar, STRETCH_SECONDS).blocks)
-        for share in filled:
-            count = min(max(2, round(share * trial.chain.deadline_ns / amp_ns)), MOST_STACKED)
-            self.stacks += _at_all_levels([laid_out(_write_stack(folder, count, A2_CHANNELS[-1:]))])
+        paths = _write_boards(folder)
+        self.boards = _at_all_levels(map(laid_out, paths))
+        of_all = [laid_out(_write_stack(folder, family, STACKED, typical.amp_like(family))) for family in NETWORKS]
+        self.stacks = _at_all_levels(of_all)
+        self.little: list[Board] = []
+        if filled:
+            little = [laid_out(_without_reference(path)) for path in paths]
+            self.little = [Board(chain, _most_levels(chain) - 1, []) for chain in little]
+            for count in self._counts(filled):
+                full = typical.a2_like(typical.A2_CHANNELS[-1:])
+                self.stacks += _at_all_levels([laid_out(_write_stack(folder, f"full{count}", count, full))])
+
+    def _counts(self, filled: Sequence[float]) -> list[int]:
+        """How many amps at their largest take these shares of the deadline, roughly and at least 2."""
+        trial = next(one for one in reversed(self.stacks) if one.works[0].family == "a2")
+        amp_ns = max(np.median(self._play(trial, paced=True).blocks) for _ in range(TRIALS))
+        return [min(max(2, round(share * trial.chain.deadline_ns / amp_ns)), MOST_STACKED) for share in filled]
 
     def __len__(self) -> int:
         """Stretches a round."""
-        return len(self.boards) + len(self.stacks)
+        return len(self._all)
+
+    @property
+    def _all(self) -> list[Board]:
+        return [*self.boards, *self.stacks, *self.little]
 
     def play_round(self, paced: bool = True) -> Iterator[None]:
-        """Play every board and stack at every level; gives a sign after each stretch."""
-        for board in (*self.boards, *self.stacks):
-            board.chain.rewind()  # levels are set before a chain plays, and this one has played
-            board.chain.set_levels(_picked(board.chain, board.number))
-            board.spent.append(play_stretch(board.chain, self._guitar, STRETCH_SECONDS, paced))
+        """Play everything at every level; gives a sign after each stretch."""
+        for board in self._all:
+            board.spent.append(self._play(board, paced))
             yield
 
+    def forget(self) -> None:
+        """Nothing of what was played so far counts."""
+        for board in self._all:
+            board.spent.clear()
+
+    def _play(self, board: Board, paced: bool) -> Spent:
+        board.chain.rewind()  # levels are set before a chain plays, and this one may have played
+        board.chain.set_levels(_picked(board.chain, board.number))
+        return play_stretch(board.chain, self._guitar, STRETCH_SECONDS if paced else STEADY_SECONDS, paced)
+
     def costs(self) -> dict[Work, list[float]]:
-        """Nanoseconds a call of everything that was played: the medians of the stretches."""
+        """Nanoseconds a call of everything that was played: the medians of the stretches, one of each stack.
+
+        Amps crowd each other out of the caches (measured four times: each of 15 took up to a fifth more than of 4), so
+        stacks of all sizes count alike, however many amps there are in them.
+        """
         found: dict[Work, list[float]] = {}
-        for board, is_stack in [*((one, False) for one in self.boards), *((one, True) for one in self.stacks)]:
+        for board in self.boards:
             for work, values in list(zip(board.works, board.medians.T, strict=True))[1:]:
-                if (work.family == "network") == is_stack:
+                if work.family not in NETWORKS:
                     found.setdefault(work, []).extend(values.tolist())
+        for stack in self.stacks:
+            found.setdefault(stack.works[0], []).extend(np.median(stack.medians[:, 1:], axis=1).tolist())
         return found
 
     def costs_by_reference(self) -> dict[Work, list[float]]:
         """The same from the boards alone, as shares of the reference times what that takes on the whole, from the
-        quicker half of stretches.
+        QUICKEST stretches of each.
 
         They come out much the same on a busy machine, see `steady`.
         """
         found: dict[Work, list[float]] = {}
         references: list[float] = []
         for board in self.boards:
-            quicker = sorted(board.spent, key=lambda one: np.median(one.whole))[: (len(board.spent) + 1) // 2]
-            told = [steady(one.blocks, one.whole, board.reference) for one in quicker]
+            quickest = sorted(board.spent, key=lambda one: np.median(one.whole))[: ceil(QUICKEST * len(board.spent))]
+            told = [steady(one.blocks, one.whole, board.reference) for one in quickest]
             references += [reference_ns for _, reference_ns in told]
             shares = np.transpose([one for one, _ in told])
             for work, values in list(zip(board.works, shares, strict=True))[1:]:
@@ -196,10 +230,15 @@ class Probe:
         reference_ns = float(np.median(references))
         return {work: [share * reference_ns for share in shares] for work, shares in found.items()}
 
-    def first_network(self) -> list[float]:
-        """Nanoseconds that the reference takes where it is the only amp on its board, one of each stretch."""
-        alone = [one for one in self.boards if sum(work.family == "network" for work in one.works) == 1]
-        return [ns for board in alone for ns in board.medians[:, board.reference].tolist()]
+    def alone(self) -> dict[Work, list[float]]:
+        """Nanoseconds of each amp where it is the only one of its family on a board: the medians of the stretches."""
+        found: dict[Work, list[float]] = {}
+        for board in self.boards:
+            families = [work.family for work in board.works]
+            for work, values in zip(board.works, board.medians.T, strict=True):
+                if work.family in NETWORKS and families.count(work.family) == 1:
+                    found.setdefault(work, []).extend(values.tolist())
+        return found
 
     def beside(self) -> list[float]:
         """Nanoseconds of a period beside its blocks, one of each stretch; what being the first costs, too."""
@@ -207,36 +246,31 @@ class Probe:
         rests = [np.median(one.whole - one.blocks[:, 1:].sum(axis=1)) for board in self.boards for one in board.spent]
         return [max(0.0, float(rest - opener_ns)) for rest in rests]
 
-    def mean_over(self, told: Callable[[Work], float], beside: float, first_network: float) -> float:
-        """What periods took in the mean over what figures say of them, in the mean of all boards and stacks.
+    def means(self, told: Callable[[Work], float], beside: float, first: Mapping[str, float]) -> np.ndarray:
+        """(what figures say, what periods took in the mean), nanoseconds, (chains, 2).
 
-        told: nanoseconds of a block; beside, first_network: of a period.
+        Nanoseconds: told: of a block; beside: of a period; first: of the first amp of each family, beyond any other.
         """
-        ratios = []
-        for board in (*self.boards, *self.stacks):
-            said = beside + first_network + sum(map(told, board.works))
-            ratios.append(np.mean([one.whole.mean() for one in board.spent]) / said)
-        return float(np.mean(ratios))
+        found = []
+        for board in self._all:
+            families = {work.family for work in board.works}
+            said = beside + sum(map(told, board.works)) + sum(first.get(family, 0.0) for family in families)
+            found.append((said, np.mean([one.whole.mean() for one in board.spent])))
+        return np.array(found)
 
     def moments(self) -> list[tuple[float, np.ndarray]]:
         """When each stretch began, and the logarithms of its periods over the mean of them on that board."""
         found = []
-        for board in (*self.boards, *self.stacks):
+        for board in self._all:
             logs = [np.log(one.whole) for one in board.spent]
             middle = np.mean([log.mean() for log in logs])
             found += [(one.began_ns, log - middle) for one, log in zip(board.spent, logs, strict=True)]
         return sorted(found, key=lambda moment: moment[0])
 
     def tails(self) -> np.ndarray:
-        """(mean, 99th percentile) of the time of periods, (chains, 2).
-
-        Of each board and stack, and of what comes before the reference on each board, for chains of little work.
-        """
-        wholes = [np.concatenate([one.whole for one in board.spent]) for board in (*self.boards, *self.stacks)]
-        for board in self.boards:
-            after = [one.whole - one.blocks[:, board.reference :].sum(axis=1) for one in board.spent]
-            wholes.append(np.concatenate(after))
-        return np.array([(whole.mean(), np.quantile(whole, 0.99)) for whole in wholes])
+        """(mean, median, 95th percentile, 99th percentile) of the time of periods, nanoseconds, (chains, 4)."""
+        wholes = (np.concatenate([one.whole for one in board.spent]) for board in self._all)
+        return np.array([(whole.mean(), *np.quantile(whole, (0.5, 0.95, 0.99))) for whole in wholes])
 
 
 def _at_all_levels(chains: Iterable[Chain]) -> list[Board]:
@@ -259,10 +293,9 @@ def _works(chain: Chain, number: int) -> list[Work]:
     return [Work(block.spec.kind, level.family, level.work) for block, level in zip(chain.blocks, levels, strict=True)]
 
 
-def _write_stack(folder: Path, count: int, channels: tuple[int, ...]) -> Path:
-    """A preset of nothing but amps of these sizes, with its file, in this folder."""
-    name = f"{count}x{'-'.join(map(str, channels))}"
-    (folder / f"{name}.nam").write_text(json.dumps(typical.a2_like(channels)), "utf-8")
+def _write_stack(folder: Path, name: str, count: int, amp: dict) -> Path:
+    """A preset of nothing but so many of this amp, a .nam document, with its file, in this folder."""
+    (folder / f"{name}.nam").write_text(json.dumps(amp), "utf-8")
     lines = ["version: 1", "name: stack", "chain:", *[f"  - nam: {{model: {name}.nam}}"] * count]
     path = folder / f"{name}.yaml"
     path.write_text("\n".join(lines) + "\n", "utf-8")
@@ -277,10 +310,14 @@ def _write_boards(folder: Path) -> list[Path]:
         declared = BLOCKS[kind]
         lengths = IR_TAPS if any(file.name == "ir" for file in declared.files) else IR_TAPS[:1]
         for number, taps in enumerate(lengths):
-            files = typical.files(folder, declared, RATE_HZ, taps, A2_CHANNELS)
+            files = typical.files(folder, declared, RATE_HZ, taps, typical.A2_CHANNELS)
             if files is not None:
                 named = [f"{name}: {path.name}" for name, path in files.items()]
                 entries.append((is_stereo[kind], f"  - {kind}: {{{', '.join([f'id: {kind}{number}', *named])}}}"))
+    for family in NETWORKS:
+        if family != "a2":  # that one is the reference, and a kind of block like any other
+            (folder / f"{family}.nam").write_text(json.dumps(typical.amp_like(family)), "utf-8")
+            entries.append((False, f"  - nam: {{id: {family}, model: {family}.nam}}"))
     paths = []
     count = -(-len(entries) // BLOCKS_BESIDE)
     for start in range(count):
@@ -291,3 +328,11 @@ def _write_boards(folder: Path) -> list[Path]:
         paths.append(folder / f"probe{start}.yaml")
         paths[-1].write_text("\n".join(lines) + "\n", "utf-8")
     return paths
+
+
+def _without_reference(board: Path) -> Path:
+    """The same board, beside it, without its reference."""
+    lines = board.read_text("utf-8").splitlines(keepends=True)
+    path = board.with_stem(f"{board.stem}-little")
+    path.write_text("".join(line for line in lines if f"id: {REFERENCE}," not in line), "utf-8")
+    return path

@@ -6,21 +6,25 @@ Rules kept here:
   of them, and every output says so.
 * A cost is nanoseconds a frame at the profile's `period_frames`, the cost of the call included. At other periods
   c(n) = a * (n + extra): a call costs as much as `extra` frames more. So small periods are dear, as measured anywhere.
-* Costs are given for kinds of blocks (gate), and for families of arithmetic (network) as points over multiply-adds,
+* Costs are given for kinds of blocks (gate), and for families of arithmetic (a2, lstm) as points over multiply-adds,
   joined by straight lines. A kind goes before its family. What a profile does not list is scaled from another one
-  (`scaled_from`), by one factor: how much longer an A2 Full takes here, in one and the same engine (`reference`). Its
-  basis is then derived at best.
+  (`scaled_from`), by one factor. For effects: how much longer an A2 Full takes here, in one and the same engine
+  (`reference`). For amps: how much longer an A2 Full takes here as it is listed, in whatever engine; so amps of all
+  families stand in the same proportions. The basis is then derived at best.
+* Without anything to scale from, an amp of a family that is not listed is priced as an A2 of as many multiply-adds,
+  and that is an estimate.
 * Lanes of a split either share one core (the time of a period is the sum of all blocks), or each has a core of its
   own, in turn (the time of a split is that of its busiest core, plus a handover).
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import log, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..vocabulary import FAMILIES
+from ..vocabulary import FAMILIES, NETWORKS
 
 if TYPE_CHECKING:
     from ..block import Level
@@ -30,6 +34,7 @@ BASES = ("measured", "published", "derived", "estimated")
 """How sure a figure is, surest first."""
 ONE_CORE, OWN_CORES = LANES = ("share one core", "own cores")
 NORMAL_P99 = 2.326  # of a normal distribution, in standard deviations
+A2_FULL_WORK = 11_776  # multiply-adds a frame
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,15 @@ class Point(Figure):
     extra_frames: float | None = None
 
 
+def first_of(family: str) -> str:
+    """The name of the figure that tells what the first amp of this family takes in a period beyond any other."""
+    return f"first_{family}_ns"
+
+
 OPTIONAL = {
-    "first_network_ns": Figure(0.0, "derived", "all amps cost the same"),
+    **{first_of(family): Figure(0.0, "derived", "all amps cost the same") for family in NETWORKS},
     "p99_beside_ns": Figure(0.0, "derived", "jitter is a share of the load"),
+    "p99_deviations": Figure(NORMAL_P99, "derived", "jitter is lognormal"),
     "jitter_lasting": Figure(0.0, "derived", "every period jitters for itself"),
     "jitter_lasts_s": Figure(1.0, "derived", "no jitter lasts"),
     "slow_ram_bytes": Figure(0.0, "derived", "all memory is one"),
@@ -108,9 +119,9 @@ class Device:
         """How many cores the lanes of a split are dealt out to."""
         return int(self["cores"]) if self.lanes == OWN_CORES else 1
 
-    def fixed_ns(self, has_network: bool) -> float:
-        """Mean nanoseconds of a period beside its blocks; the first network is dearer than any other."""
-        return self["ns_per_period"] + (self["first_network_ns"] if has_network else 0.0)
+    def fixed_ns(self, families: Iterable[str]) -> float:
+        """Mean nanoseconds of a period beside its blocks; the first amp of each family is dearer than any other."""
+        return self["ns_per_period"] + sum(self[first_of(family)] for family in set(families) & set(NETWORKS))
 
     def p99_ns(self, mean_ns: float) -> float:
         """The 99th percentile of the time of a period that takes so long in the mean."""
@@ -121,9 +132,12 @@ class Device:
         return (p99_ns - self["p99_beside_ns"]) / self["p99_over_mean"]
 
     def jitter_sd(self, mean_ns: float) -> float:
-        """Standard deviation of the logarithm of the lognormal factor that gives a period of this mean its p99."""
-        ratio = self.p99_ns(mean_ns) / mean_ns
-        return max(0.0, NORMAL_P99 - sqrt(max(0.0, NORMAL_P99**2 - 2 * log(ratio))))
+        """Standard deviation of the logarithm of the lognormal factor of mean 1 by which periods of this mean jitter.
+
+        The 99th percentile is so many deviations out as `p99_deviations` says.
+        """
+        ratio, out = self.p99_ns(mean_ns) / mean_ns, self["p99_deviations"]
+        return max(0.0, out - sqrt(max(0.0, out**2 - 2 * log(ratio))))
 
     def jitter(self, mean_ns: float) -> Jitter:
         """How periods of this mean jitter."""
@@ -131,8 +145,16 @@ class Device:
 
     @property
     def times(self) -> float:
-        """How much longer everything takes here than on `scaled_from`."""
+        """How much longer effects take here than on `scaled_from`."""
         return self.reference.value / self.scaled_from.reference.value
+
+    @cached_property
+    def _amp_times(self) -> tuple[float, str]:
+        """(how much longer amps take here than on `scaled_from`, how sure that is)."""
+        if "a2" not in self.prices:
+            return self.times, self.reference.basis
+        here, there = self._a2(A2_FULL_WORK), self.scaled_from._a2(A2_FULL_WORK)
+        return here.of(1) / there.of(1), least_sure((here.basis, there.basis))
 
     @property
     def weakest_basis(self) -> str:
@@ -147,6 +169,8 @@ class Device:
         named += [(f"cost of {name}", least_sure(one.basis for one in points)) for name, points in self.prices.items()]
         if self.scaled_from:
             named.append(("cost of what is not listed", least_sure((self.reference.basis, "derived"))))
+        else:
+            named += [(f"cost of {family}", "estimated") for family in NETWORKS if family not in self.prices]
         for name, basis in named:
             found.setdefault(basis, []).append(name)
         return {basis: found[basis] for basis in BASES if basis in found}
@@ -163,12 +187,17 @@ class Device:
         points = self.prices.get(kind) or self.prices.get(level.family)
         if points:
             return self._cost(points, level.work)
+        is_amp = level.family in NETWORKS
+        if not self.scaled_from:
+            assert is_amp, "reading a profile refuses one that lacks anything else"
+            return self._a2(level.work)._replace(basis="estimated")
         call_ns, frame_ns, basis = self.scaled_from.cost(kind, level)
-        return Cost(
-            self.times * call_ns,
-            self.times * frame_ns,
-            least_sure((basis, self.reference.basis, "derived")),
-        )
+        times, sureness = self._amp_times if is_amp else (self.times, self.reference.basis)
+        return Cost(times * call_ns, times * frame_ns, least_sure((basis, sureness, "derived")))
+
+    def _a2(self, work: float) -> Cost:
+        """What an A2 of so many multiply-adds costs."""
+        return self._cost(self.prices["a2"], work)
 
     def _cost(self, points: tuple[Point, ...], work: float) -> Cost:
         """On the straight lines through the points; beyond their ends the outer lines go on, never below nothing."""
@@ -202,8 +231,8 @@ class Device:
             costs = [self.cost(block.spec.kind, level) for level in block.levels]
             call_ns.append(tuple(channels * cost.call_ns for cost in costs))
             frame_ns.append(tuple(channels * cost.frame_ns for cost in costs))
-        has_network = any(level.family == "network" for block in chain.blocks for level in block.levels)
-        return CostTable(tuple(call_ns), tuple(frame_ns), self.fixed_ns(has_network))
+        families = {level.family for block in chain.blocks for level in block.levels}
+        return CostTable(tuple(call_ns), tuple(frame_ns), self.fixed_ns(families))
 
 
 def least_sure(bases) -> str:

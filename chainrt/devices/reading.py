@@ -8,12 +8,14 @@
     figures:                         # all of FIGURES
       usable_share: {value: 0.85, basis: published, source: where it stands}
     costs:
-      network:                       # a family: points over multiply-adds a frame, rising
+      a2:                            # a family: points over multiply-adds a frame, rising
         - {work: 11776, value: 5833, basis: derived, source: ...}
       gate: {value: 30, extra_frames: 3, basis: measured, source: ..., error: 0.04}
       cab: [...]                     # points, too, where a block has levels
     reference: {value: 5833, basis: ..., source: ...}  # ns a frame of A2 Full in the field's reference engine
     scaled_from: zen3                # another profile with a reference, for all that `costs` does not list
+
+Older profiles knew one family of amps, `network`, and one `first_network_ns`: that is a2, and the first of any family.
 
 docs/devices.md explains each figure to a maker.
 """
@@ -27,9 +29,9 @@ import yaml
 from yaml import MappingNode, Node
 
 from ..errors import DeviceError
-from ..vocabulary import FAMILIES, kinds
+from ..vocabulary import FAMILIES, NETWORKS, kinds
 from ..yamlfile import NAME, NAME_RULE, Reader, quote
-from .profile import BASES, LANES, OPTIONAL, Device, Figure, Point, is_family
+from .profile import BASES, LANES, OPTIONAL, Device, Figure, Point, first_of, is_family
 
 VERSION = 1
 
@@ -42,6 +44,8 @@ class Range(NamedTuple):
     help: str
 
 
+FIRST = Range(0, 1e7, "what the first amp of its family takes in a period beyond any other, ns")
+DEVIATIONS = Range(1, 10, "by how many standard deviations of the jitter the 99th percentile lies out")
 FIGURES = {
     "clock_mhz": Range(1, 10_000, "clock of a core, MHz"),
     "cores": Range(1, 256, "cores that may play"),
@@ -49,10 +53,11 @@ FIGURES = {
     "rate_hz": Range(8000, 192_000, "sample rate to which shares in the sources belong, Hz"),
     "usable_share": Range(0.01, 1, "share of a deadline that may be used"),
     "ns_per_period": Range(0, 1e7, "work of a period beside its blocks, ns"),
-    "first_network_ns": Range(0, 1e7, "what the first amp of a period takes beyond any other, ns"),
+    **{first_of(family): FIRST for family in NETWORKS},
     "extra_frames_per_call": Range(0, 10_000, "a call costs as much as so many frames more"),
     "p99_over_mean": Range(1, 10, "99th percentile of a period's time over its mean"),
     "p99_beside_ns": Range(0, 1e7, "what the 99th percentile has beside that, whatever the mean, ns"),
+    "p99_deviations": DEVIATIONS,
     "jitter_lasting": Range(0, 1, "share of the jitter's variance that is the moment's and not the period's"),
     "jitter_lasts_s": Range(0.001, 3600, "in which the moment is forgotten, to 1/e, s"),
     "ram_bytes": Range(1024, 1e13, "memory for state and weights, bytes"),
@@ -60,6 +65,9 @@ FIGURES = {
     "bypassed_share": Range(0, 1, "share of its cost that a bypassed block still costs"),
     "handover_ns": Range(0, 1e7, "handing a lane to another core and taking it back, ns"),
 }
+OLD_FIRST, OLD_FAMILY = first_of("network"), "network"
+NEEDED_FAMILIES = tuple(family for family in FAMILIES if family not in NETWORKS[1:])
+"""What a profile that is not scaled must list; other amps are priced as those."""
 COST = Range(0, 1e9, "nanoseconds a frame")
 WORK = Range(1, 1e12, "multiply-adds a frame")
 EXTRA = FIGURES["extra_frames_per_call"]
@@ -113,9 +121,9 @@ class _Reader(Reader):
         )
 
     def base(self, root, found, costs, find) -> Device | None:
-        """The profile from which costs are scaled; without one, every family needs costs of its own."""
+        """The profile from which costs are scaled; without one, families need costs of their own."""
         if "scaled_from" not in found:
-            for family in FAMILIES:
+            for family in NEEDED_FAMILIES:
                 if "costs" in found and family not in costs:
                     self.fault(found["costs"], f"costs.{family}", "missing, and there is no scaled_from")
             return None
@@ -133,18 +141,24 @@ class _Reader(Reader):
         return base
 
     def figures(self, root: Node, node: Node | None) -> dict[str, Figure]:
-        found = self.mapping(node, "figures", FIGURES)
+        ranges = FIGURES | {OLD_FIRST: FIRST}
+        found = self.mapping(node, "figures", ranges)
         for name in FIGURES if node is not None else ():
             if name not in found and name not in OPTIONAL:
                 self.fault(node, f"figures.{name}", f"missing: {FIGURES[name].help}")
-        return OPTIONAL | {name: self.figure(one, f"figures.{name}", FIGURES[name]) for name, one in found.items()}
+        made = {name: self.figure(one, f"figures.{name}", ranges[name]) for name, one in found.items()}
+        firsts = dict.fromkeys(map(first_of, NETWORKS), made.pop(OLD_FIRST)) if OLD_FIRST in made else {}
+        return OPTIONAL | firsts | made
 
     def costs(self, node: Node | None) -> dict[str, tuple[Point, ...]]:
-        found = self.mapping(node, "costs", (*FAMILIES, *kinds()))
-        return {name: self.points(name, one, f"costs.{name}") for name, one in found.items()}
+        found = self.mapping(node, "costs", (*FAMILIES, *kinds(), OLD_FAMILY))
+        made = {name: self.points(name, one, f"costs.{name}") for name, one in found.items()}
+        if OLD_FAMILY in made:
+            made.setdefault("a2", made.pop(OLD_FAMILY))
+        return made
 
     def points(self, name: str, node: Node, path: str) -> tuple[Point, ...]:
-        if not is_family(name) and isinstance(node, MappingNode):
+        if not is_family(name) and name != OLD_FAMILY and isinstance(node, MappingNode):
             return (self.point(node, path, needs_work=False),)
         nodes = self.sequence(node, path)
         if not nodes:

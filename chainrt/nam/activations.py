@@ -189,6 +189,8 @@ _EMITTERS = {
 NAMES = tuple(_EMITTERS)
 NUMBERS = {"LeakyReLU": 1, "PReLU": 1, "LeakyHardtanh": 4}
 """How many numbers a row has; none where a name is missing."""
+PIECEWISE_LINEAR = ("ReLU", "LeakyReLU", "PReLU", "Hardtanh", "LeakyHardtanh")
+"""Those that cost a comparison or two; the others are curves."""
 
 
 def emit_activation(emit: Emitter, name: str, value, numbers=()):

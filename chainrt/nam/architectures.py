@@ -3,7 +3,8 @@
 To play another one: write `parse` and a packed form for it, and give it a line in ARCHITECTURES.
 
 A *network*, which `parse` returns, has `channels` (its width), `receptive_field` (frames of input that shape one
-frame of output), `parameters`, `multiply_adds` (per frame) and `sample_rate` (Hz or None).
+frame of output), `parameters`, `multiply_adds` (per frame) and `sample_rate` (Hz or None). Its *family* says what a
+multiply-add of it costs on a simulated device, see vocabulary.NETWORKS.
 A *packed* network has `natives`, all machine code that it needs, of which the first plays it: (address of a state,
 plane, n); and `new_state()`, which makes the state: that record, then the memory to which it points.
 """
@@ -47,6 +48,14 @@ def forgets(network: Any) -> bool:
     """True if nothing further back than the receptive field shapes the output at all: no LSTM is in it."""
     inner = getattr(network, "condition", None) or getattr(network, "inner", None)
     return not isinstance(network, lstm.LSTM) and (inner is None or forgets(inner))
+
+
+def family(network: Any) -> str:
+    """Which of vocabulary.NETWORKS it is; of a resampled one, that of the network inside."""
+    network = getattr(network, "inner", network)
+    if isinstance(network, wavenet.WaveNet):
+        return "a2" if network.is_piecewise_linear else "a1"
+    return next(name for name, one in ARCHITECTURES.items() if isinstance(network, one.network)).lower()
 
 
 def pack(network: Any) -> Any:

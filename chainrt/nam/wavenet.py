@@ -178,6 +178,13 @@ class WaveNet:
         return (*chain.from_iterable(array.convolutions for array in self.arrays), *(stage for _, stage in self.head))
 
     @property
+    def is_piecewise_linear(self) -> bool:
+        """True if its layers have no curve, no gate and no film: sums, products and comparisons are all there is."""
+        layers = [layer for array in self.arrays for layer in array.layers]
+        is_plain = all(layer.gating == "none" and not layer.films for layer in layers)
+        return is_plain and all(layer.activation.name in activations.PIECEWISE_LINEAR for layer in layers)
+
+    @property
     def receptive_field(self) -> int:
         """Frames of input, the present one included, that shape one frame of output."""
         stream = head = 0
