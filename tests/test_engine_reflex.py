@@ -134,6 +134,19 @@ def test_when_not_even_the_smallest_level_fits_nothing_runs_for_this_one_period(
     assert (spent["audible"][40:, SECOND] == 1).all()
 
 
+def test_who_was_held_for_longer_than_it_can_make_up_for_goes_on_without_it():
+    deck = Deck(periods=120)
+    deck.chain.set_levels([0, 1, 0, 0])
+    for period in range(20, 50):
+        deck.stall(period, FIRST, 0.53)
+    spent, _ = deck.play(120)
+    held = np.flatnonzero(spent["reflex"][:, SECOND] == HELD)
+    assert len(held) > 20  # 30 periods of it, at 5 % each, do not fit into any
+    assert held[-1] < 50
+    assert not spent["ready"][held[-1] + 1, SECOND] & 1
+    assert spent["ready"][-1, SECOND] & 1
+
+
 def test_muted_work_is_left_out_when_time_runs_out_and_is_made_up_for():
     deck = Deck()
     deck.stall(20, CAB, 0.18)

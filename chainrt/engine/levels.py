@@ -15,6 +15,7 @@ Rules kept here:
   level if that is warm; if not, to the same level, cold; if that does not fit either, nothing runs. Each time the
   output is bent so that it goes on where it was: by the difference to what the warm level last played, else in a
   straight line. The planned level owes a period and comes back by a crossfade.
+* A least level that was held for longer than there is time to make up for goes on without what it missed.
 """
 
 import numpy as np
@@ -208,7 +209,8 @@ def play_least(engine, block, levels, frames):
     least = levels[block.least]
     is_warm = is_exact(least, frames, MOST_DEBT * frames)
     is_heard = block.audible == block.least and block.faded == 0
-    if not (is_warm or is_heard) and least.behind > frames:  # there is no time to hear what it missed
+    knows_its_past = is_warm or (is_heard and present_ns(least, frames) <= engine.room_ns)
+    if not knows_its_past and least.behind > frames:  # there is no time to hear what it missed
         leave_a_gap(least, frames)
     if present_ns(least, frames) > engine.room_ns and engine.hopeless == 0:
         block.reflex = HELD
@@ -216,7 +218,7 @@ def play_least(engine, block, levels, frames):
         silence(engine, block, frames)
         expected = 0.0
     else:
-        if not is_heard:
+        if not is_heard or not knows_its_past:
             block.reflex = DROPPED if is_warm else COLD
             engine.drops += 1 if is_warm else 0
             engine.cold_drops += 0 if is_warm else 1
