@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from chainrt import kept
+
+hypothesis.settings.register_profile("chainrt", deadline=None)  # timing never decides a test
+hypothesis.settings.load_profile("chainrt")
 
 
 @pytest.fixture(scope="session")

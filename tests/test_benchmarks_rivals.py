@@ -15,7 +15,7 @@ from chainrt.scheduler import Observation
 COST, UTILITY = np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.6, 1.0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rooms=st.lists(st.sampled_from([1.0, 2.0, 3.5, np.inf]), min_size=1, max_size=9), dwell=st.integers(1, 4))
 def test_the_clairvoyant_with_dwell_is_that_of_brute_force(rooms, dwell):
     best = -1.0
@@ -28,7 +28,7 @@ def test_the_clairvoyant_with_dwell_is_that_of_brute_force(rooms, dwell):
     assert oracle.with_dwell(np.array(rooms), COST, UTILITY, dwell) == pytest.approx(best)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rooms=st.lists(st.sampled_from([1.0, 2.0, 2.5, 3.5, np.inf]), min_size=1, max_size=12))
 def test_the_clairvoyant_of_every_period_is_that_of_brute_force(rooms):
     best = [
@@ -58,7 +58,7 @@ def sequences(rooms, dwell):
             yield sum(counted) / len(rooms), changes
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rooms=st.lists(st.sampled_from([1.75, 2.6, 3.0, 5.0, np.inf]), min_size=1, max_size=4),
     dwell=st.integers(1, 3),

@@ -64,7 +64,7 @@ def test_three_seconds_of_response_are_as_exact(wav):
     assert np.abs(heard - exact).max() < 4 * EPSILON
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=12), st.integers(1, 4000))
 def test_the_sound_does_not_depend_on_the_periods_whatever_they_are(sizes, taps):
     prepared = convolution.prepare(decaying(taps))

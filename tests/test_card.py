@@ -218,7 +218,7 @@ def test_an_early_callback_shows_that_all_were_due_earlier_than_thought():
 
 
 @given(st.floats(0.001, 0.9), st.lists(st.floats(0, 0.09), min_size=3 * WATCHED, max_size=3 * WATCHED))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_grid_that_is_wrong_by_less_than_a_period_is_right_again_after_a_while(shift, jitter):
     """A driver begins anew, later by a part of a period; nobody is late for longer than it takes to find out."""
     grid = Grid()
@@ -237,7 +237,7 @@ def test_the_cards_clock_may_drift_against_the_machines(drift):
 
 
 @given(st.integers(1, 50), st.floats(0, 0.99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_periods_for_which_nobody_asked_were_swallowed_and_the_grid_begins_anew(gap, part):
     grid = Grid()
     late = grid.late([0, 1000, 2000, 2000 + 1000 * (1 + gap + part), 2000 + 1000 * (2 + gap + part)])

@@ -247,7 +247,7 @@ posts = st.tuples(st.integers(0, 2), st.integers(-1, 2), st.sampled_from([0, 1, 
 moves = st.lists(st.tuples(st.sampled_from([1, 7, 33, 64]), st.integers(1, 12), posts), min_size=1, max_size=25)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=moves)
 def test_whatever_is_planned_only_exact_levels_and_their_blends_are_heard(amp_chain, amp_alone, moves):
     """Plans and period sizes at random; in every period the output is that of the engine's own word for it."""
@@ -658,7 +658,7 @@ weathers = st.lists(
 
 
 @pytest.mark.parametrize("levels", [(0, FULL, 0), (0, LITE, 0)])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(weather=weathers)
 def test_the_engine_counts_as_the_obvious_accounts_do(mixed_chain, levels, weather):
     drawn = np.array(weather)

@@ -133,7 +133,7 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=moves, knob=st.sampled_from([0.0, 3.0]))
 def test_whatever_is_planned_and_turned_during_rest_the_sound_is_that_without_rest(decks, moves, knob):
     signal = with_silences(1500, 40_000, 1000, 20_000, 700, 15_000)

@@ -63,7 +63,7 @@ def test_a_convnet_of_any_shape_sounds_like_its_twin_in_periods_of_any_size(shap
         assert np.array_equal(compiled(network, signal, sizes), heard), sizes
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     dilations=st.lists(st.sampled_from([1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 400]), min_size=1, max_size=4),
     sizes=st.lists(st.integers(1, 200), min_size=1, max_size=4),

@@ -29,7 +29,7 @@ def test_a_response_of_any_length_sounds_like_its_twin_in_periods_of_any_size(ta
         assert np.array_equal(played(network, signal, sizes), heard), sizes
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(taps=st.integers(1, 300), sizes=st.lists(st.integers(1, 200), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_whatever_the_length_and_periods_it_sounds_like_its_twin(taps, sizes, seed):
     network, signal = random_response(taps, seed), guitar(2000, seed)

@@ -62,7 +62,7 @@ def test_the_shapes_above_take_every_way_through_the_kernel():
     assert lanes_of(100) * UNROLLED_VECTORS < 100
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     shape=st.sampled_from([(3, 1), (8, 2), (16, 1)]),
     sizes=st.lists(st.integers(1, 200), min_size=1, max_size=4),

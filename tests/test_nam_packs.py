@@ -273,7 +273,7 @@ def loaded(paths):
         return (), error.faults
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_done_to_the_files_of_a_pack_they_load_or_are_told_in_lines(tmp_path, data):
     paths = []

@@ -615,7 +615,7 @@ class TestYaml:
         assert told == ["test.yaml: more than 5000 entries, aliases included; reading stopped there"]
 
     @given(data=st.data())
-    @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_any_file_is_a_preset_or_a_list_of_faults(self, read, data):
         preset = answer(read, data.draw(mutations()))
         assert isinstance(preset, Preset | PresetError)

@@ -72,7 +72,7 @@ def can_climb(chain, levels, goal, order, way_ns):
     return bool(order)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 10**6), price=st.sampled_from([0.0, 0.5, 2.0]), room=st.floats(0.3, 1.0))
 def test_each_stop_can_be_reached_and_the_last_one_is_worth_its_changes(seed, price, room):
     random = np.random.default_rng(seed)
@@ -96,7 +96,7 @@ def test_each_stop_can_be_reached_and_the_last_one_is_worth_its_changes(seed, pr
     assert gain >= price * (len(fallers) + len(climbs))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 10**6), price=st.sampled_from([0.0, 0.5]), room=st.floats(0.3, 1.0))
 def test_no_way_that_pays_sooner_is_overlooked(seed, price, room):
     random = np.random.default_rng(seed)

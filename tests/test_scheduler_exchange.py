@@ -37,7 +37,7 @@ def by_brute_force(chain, levels, ready, room_ns, way_ns, price):
     return best
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 10**6), price=st.sampled_from([0.0, 0.5, 3.0]), room=st.floats(0.3, 1.2))
 def test_the_step_is_that_of_brute_force_and_fits_on_its_way(seed, price, room):
     random = np.random.default_rng(seed)

@@ -32,7 +32,7 @@ def every_plan(chain):
     return list(product(*(block.allowed for block in chain.blocks)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(chain=chains(), capacity=st.integers(0, 250), slowdown=st.sampled_from([0.5, 1.0, 1.7]))
 def test_the_best_plan_is_that_of_brute_force(chain, capacity, slowdown):
     choice = Frontier(chain).best(float(capacity), slowdown)
@@ -47,7 +47,7 @@ def test_the_best_plan_is_that_of_brute_force(chain, capacity, slowdown):
     assert all(level in block.allowed for level, block in zip(choice.levels, chain.blocks, strict=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(chain=chains())
 def test_more_budget_never_gives_less_utility(chain):
     frontier = Frontier(chain)

@@ -107,7 +107,7 @@ def step(factor, begin, end=inf):
     return lambda t: factor if begin <= t < end else 1.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(factor=st.floats(1.1, 4.0), phase=st.integers(0, TICK - 1))
 def test_ten_periods_after_any_step_the_deadline_is_kept(factor, phase):
     run = Run(Adaptive(TWO_AMPS, 0.7), step(factor, 1.0), seconds=2.0, start=phase)
@@ -238,7 +238,7 @@ def test_a_chain_without_blocks_needs_no_decisions():
     assert policy.decide(0.01, Observation(np.zeros((8, 0)), np.zeros((8, 0)), (), ())) is None
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(half_s=st.floats(0.1, 1.5), factor=st.floats(1.2, 2.5))
 def test_a_load_that_swings_does_not_swing_the_sound(half_s, factor):
     run = Run(Adaptive(TWO_AMPS, 0.7), lambda t: factor if int(t / half_s) % 2 else 1.0, seconds=20.0)
@@ -279,7 +279,7 @@ def test_however_the_load_swings_the_listener_is_bothered_only_so_often(a_minute
     assert 0.5 * a_minute < run.changes() <= a_minute + 8  # with what the purse holds at the start
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(factor=st.floats(1.2, 2.5), dwell=st.sampled_from([0.1, 0.132, 0.2]))
 def test_a_load_that_swings_at_the_dwell_period_does_not_make_it_oscillate(factor, dwell):
     run = Run(Adaptive(TWO_AMPS, 0.7), lambda t: factor if int(t / dwell) % 2 else 1.0, seconds=15.0)
@@ -329,7 +329,7 @@ def test_changes_carry_reasons_that_a_guitarist_understands():
 levels_or_pins = st.sampled_from([(0,), (1,), (0, 1)])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(left=levels_or_pins, right=levels_or_pins, budget=st.floats(0.05, 1.0), seed=st.integers(0, 99))
 def test_pins_hold_whatever_happens(left, right, budget, seed):
     a, pedals, b = TWO_AMPS.blocks
@@ -342,7 +342,7 @@ def test_pins_hold_whatever_happens(left, right, budget, seed):
             assert warm in (NOT_WARM, block_.smallest)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 999))
 def test_the_same_inputs_give_the_same_decisions(seed):
     def plans():

@@ -81,7 +81,7 @@ def test_the_period_size_does_not_change_a_single_bit(channels):
         assert np.array_equal(compiled(network, signal, sizes), expected), sizes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     channels=st.sampled_from([1, 3]),
     layers=st.lists(
@@ -244,7 +244,7 @@ def test_a_film_after_the_1x1_is_heard_in_blended_layers_only_as_in_the_referenc
         assert bool(off_by(compiled(network, signal), compiled(without, signal)) > 1e-3) is is_heard
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10_000), sizes=st.lists(st.integers(1, 200), min_size=1, max_size=4))
 def test_a_network_drawn_by_chance_sounds_like_its_twin(seed, sizes):
     network, signal = parsed(any_wavenet(seed)), guitar(400, seed)
