@@ -17,7 +17,7 @@ Rules kept here:
 from math import exp
 
 STEP = 0.01  # share of the capacity by which one trip raises the headroom
-MOST = 0.3
+MOST = 0.12
 TRIP_EVERY_S = 20.0
 JUDGED_AFTER_S = 0.05
 
