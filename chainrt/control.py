@@ -81,7 +81,7 @@ class Control:
             self.recorder(ring, spent, periods)
         changes = self._changes(first, spent)
         if len(self._chain.blocks):
-            plan = self._policy.decide(periods * self._period_s, self._observation(ring, spent)) or self._unposted
+            plan = self._policy.decide(periods * self._period_s, self._observation(spent)) or self._unposted
             if plan:
                 self._post(plan)
         return changes
@@ -100,7 +100,7 @@ class Control:
         first = max(self._read, periods - size // 2)
         return np.arange(first, periods) % size
 
-    def _observation(self, ring: np.ndarray, spent: np.ndarray) -> Observation:
+    def _observation(self, spent: np.ndarray) -> Observation:
         last, measured_ns, expected_ns = spent[-1], spent["measured_ns"], spent["expected_ns"]
         rested_ns = spent["rested_ns"]
         if rested_ns.any():
@@ -112,7 +112,6 @@ class Control:
             audible=tuple(last["audible"].tolist()),
             ready=self._ready(tuple(last["ready"].tolist())),
             tripped=int(np.count_nonzero(spent["reflex"])),
-            missed=int(np.count_nonzero(ring["missed"] > ring["unavoidable"])),
         )
 
     def _ready(self, bits: tuple[int, ...]) -> tuple[tuple[bool, ...], ...]:

@@ -312,13 +312,6 @@ def test_on_a_shaky_machine_headroom_spares_the_listener_and_costs_no_miss():
     assert whole.utility > 0.8 * 20_000
 
 
-def test_stalls_that_keep_striking_the_last_block_are_given_room():
-    whole, _, _ = played(OURS, None, "late stall", 20_000)
-    tight, _, _ = played("without headroom", None, "late stall", 20_000)
-    assert tight.avoidable >= 20
-    assert whole.avoidable < 0.7 * tight.avoidable
-
-
 def test_on_two_cores_the_smallest_levels_step_in_and_no_miss_is_excused():
     alone, _, _ = played(OURS, None, "hostile", 12_000, 1)
     both, tally, _ = played(SECOND_CORE, None, "hostile", 12_000, 1)

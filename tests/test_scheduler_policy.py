@@ -450,3 +450,16 @@ def test_a_bypassed_block_costs_nothing_and_is_never_warmed():
     plan = policy.first_plan()
     assert (plan.target[0], plan.target[2]) == (1, 0)
     assert plan.replay == (0, 0, 0)
+
+
+def test_a_trip_by_a_stall_is_no_noise_and_one_in_a_period_slow_for_all_blocks_is():
+    for slow, counts in (((1.0, 1.0, 1.5), False), ((1.2, 1.2, 1.2), True)):
+        policy = Adaptive(TWO_AMPS, 1.0)
+        policy.first_plan()
+        usual = seen_at(TWO_AMPS, FULL)
+        measured = usual.measured_ns.copy()
+        measured[4] *= slow
+        policy.decide(0.01, replace(usual, measured_ns=measured, tripped=1))
+        for tick in range(2, 10):
+            policy.decide(0.01 * tick, usual)
+        assert (policy.headroom.share > 0) == counts

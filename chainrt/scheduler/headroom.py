@@ -3,12 +3,13 @@
     headroom += STEP x (tripped - target),   tripped: 0 or 1 at each look at the engine
 
 This is adaptive conformal inference (Gibbs & Candes, NeurIPS 2021): whatever the noise is like, and however it drifts,
-in the long run the reflex trips as often as `target` says. A quiet machine earns all of the budget back. A miss that it
-came too late for counts as a trip: where stalls strike the last block again and again, only room helps.
+in the long run the reflex trips as often as `target` says. A quiet machine earns all of the budget back.
 
 Rules kept here:
 * A trip while the machine changes its pace (a burst begins) says nothing about the noise and does not count. A burst is
   known as such only some periods after it made the reflex trip, so a trip is judged JUDGED_AFTER_S later.
+* Nor does one in whose period a single block took far longer (policy.py): the machine looked away, and would need more
+  room than a sound is worth.
 * A plan is chosen with this room, and left when it no longer has it: where each period jitters, the reflex would
   otherwise bring blocks down and back without end.
 * One trip is two changes that can be heard, down and back up, so the target is one in TRIP_EVERY_S.

@@ -37,6 +37,8 @@ from math import inf
 from operator import attrgetter, gt, lt
 from typing import Protocol
 
+import numpy as np
+
 from .detour import detour
 from .estimator import Estimator
 from .exchange import exchanged
@@ -56,6 +58,7 @@ LOOK_S = 1.0  # between two looks for one
 MOST_GOALS = 8  # plans to which one is looked for
 NEWS_S = 0.3  # in which trips say nothing about the noise, since the chain has become another
 DEBT_S = 0.1  # in which a block that the reflex let fall may come back by itself
+STALL_SHARE = 0.05  # of the deadline, beyond what jitter is
 CHANGING = 0.08  # the fast slowdown differs by so much from the slow one: the machine is changing its pace
 SLOWDOWN_GRAIN = 64  # muted work is planned anew when the slowdown moves by one part in so many
 TABLE_DRIFT = 0.01  # tables are corrected anew when a block's ratio has moved by this much: below any decision
@@ -214,9 +217,18 @@ class Adaptive:
             self._same_since_s = self._look_at_s = time_s
         self._heard = seen.audible
         is_news = self._is_changing or time_s < self._news_until_s
-        self.headroom.learn(time_s, seen.tripped > 0 or seen.missed > 0, is_news)
+        is_noise = seen.tripped > 0 and not self._has_stalled(seen)
+        self.headroom.learn(time_s, is_noise, is_news)
         if seen.tripped:
             self._debt_until_s = time_s + DEBT_S
+
+    def _has_stalled(self, seen: Observation) -> bool:
+        """Some block took longer than the others of its period would let expect: the machine looked away."""
+        measured, known = seen.measured_ns, seen.expected_ns * self.estimator.block_ratio
+        others = known.sum(axis=1, keepdims=True) - known
+        pace = (measured.sum(axis=1, keepdims=True) - measured) / np.maximum(others, 1.0)
+        pace = np.where(others > 0, pace, self.estimator.slow)
+        return bool((measured - pace * known > STALL_SHARE * self._table.deadline_ns).any())
 
     @property
     def _is_changing(self) -> bool:

@@ -116,7 +116,6 @@ class Observation:
     audible: tuple[int, ...]  # per block: the level that is heard
     ready: tuple[tuple[bool, ...], ...]  # per block and level: it has caught up and may be heard at once
     tripped: int = 0  # how often a block fell to its smallest level because its period had no time left
-    missed: int = 0  # periods that ended too late, though the smallest levels would have been in time
 
 
 @dataclass(frozen=True)
