@@ -147,6 +147,18 @@ def test_who_was_held_for_longer_than_it_can_make_up_for_goes_on_without_it():
     assert spent["ready"][-1, SECOND] & 1
 
 
+def test_who_plays_its_smallest_level_on_a_hopeless_machine_has_missed_nothing_and_does_not_fall():
+    deck = Deck(warm=(-1, -1))  # smallest levels that do not know their past yet
+    deck.chain.set_levels([0, 0, 0, 0])
+    deck.chain.engine["slowdown"] = 8.0
+    for levels in deck.chain.level_records[FIRST : SECOND + 1]:
+        levels["fresh"][0], levels["behind"][0] = 0, 0
+    deck.rows[:, [WEATHER_PERIOD + WEATHER_BLOCK * block for block in range(4)]] = 8
+    spent, ring = deck.play()
+    assert ring["missed"].any()
+    assert (spent["reflex"] == PLAYED).all()
+
+
 def test_muted_work_is_left_out_when_time_runs_out_and_is_made_up_for():
     deck = Deck()
     deck.stall(20, CAB, 0.18)

@@ -210,7 +210,8 @@ def play_least(engine, block, levels, frames):
     is_warm = is_exact(least, frames, MOST_DEBT * frames)
     is_heard = block.audible == block.least and block.faded == 0
     knows_its_past = is_warm or (is_heard and present_ns(least, frames) <= engine.room_ns)
-    if not knows_its_past and least.behind > frames:  # there is no time to hear what it missed
+    has_gap = not knows_its_past and least.behind > frames
+    if has_gap:  # there is no time to hear what it missed
         leave_a_gap(least, frames)
     if present_ns(least, frames) > engine.room_ns and engine.hopeless == 0:
         block.reflex = HELD
@@ -218,7 +219,7 @@ def play_least(engine, block, levels, frames):
         silence(engine, block, frames)
         expected = 0.0
     else:
-        if not is_heard or not knows_its_past:
+        if not is_heard or has_gap:
             block.reflex = DROPPED if is_warm else COLD
             engine.drops += 1 if is_warm else 0
             engine.cold_drops += 0 if is_warm else 1
