@@ -18,13 +18,11 @@ all that keep to so many changes as in `oracle.with_changes`: for any price,
 The factor is drawn from the kindest end of each of FACTORS equal parts of its range, in favour of the bound.
 """
 
-from itertools import product
-
 import numpy as np
 
 from ..scheduler import ChainModel
 from ..weather import Bursts
-from .oracle import least_of
+from .oracle import all_plans, least_of
 
 FACTORS = 24
 SPAN = 1e-6  # of a cycle's reward: known so well, iteration ends
@@ -35,11 +33,8 @@ LOOKS = 16
 
 def most_utility(model: ChainModel, bursts: Bursts, changes_a_minute: float) -> float:
     """1: all at full all the time; 0: all at their smallest. model: at its smallest it fits in every burst."""
-    choices = [block.allowed for block in model.blocks]
-    plans = np.array(list(product(*choices)))
+    plans, worth = all_plans(model)
     cost = np.array([model.cost_ns(plan) for plan in plans]) / model.deadline_ns
-    worth = np.array([model.utility(plan) for plan in plans])
-    worth = (worth - worth.min()) / (worth.max() - worth.min())
     apart = (plans[:, np.newaxis] != plans).sum(axis=2)
     low, high = bursts.factors
     fits = cost * np.linspace(low, high, FACTORS, endpoint=False)[:, np.newaxis] <= 1

@@ -16,7 +16,6 @@ oracle.py. Periods in which a stall does strike count as if it had not, in favou
 """
 
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from ..numeric import PEDALBOARD, numeric_chain
 from ..scheduler import ChainModel
 from .chapter import Cell
 from .contestants import CONTESTANTS, OURS
+from .oracle import all_plans
 from .scenarios import SCENARIOS
 from .scoring import best_possible, longer, play, weather_rows
 
@@ -52,12 +52,10 @@ def charged(
     model: ChainModel, weather: np.ndarray, extra_ns: np.ndarray, stall_probability: float, prices: Sequence = PRICES
 ) -> np.ndarray:
     """The most mean utility, less the price of late stalls, for each price. weather, extra_ns: as for oracle.room."""
-    plans = list(product(*(block.allowed for block in model.blocks)))
-    costs = np.array([[block.cost_ns(now, model.frames) for block, now in _pairs(model, plan)] for plan in plans])
+    plans, worth = all_plans(model)
+    costs = model.tables[0][np.arange(len(model.blocks)), plans]
     least = np.array([block.cost_ns(block.smallest, model.frames) for block in model.blocks])
     played = model.fixed_ns + np.cumsum(costs, axis=1)
-    worth = np.array([model.utility(plan) for plan in plans])
-    worth = (worth - worth.min()) / (worth.max() - worth.min())
     needs, places = np.unique(played + least.sum() - np.cumsum(least), return_inverse=True)
     places = places.reshape(costs.shape)
 
@@ -72,10 +70,6 @@ def charged(
         value = np.where(factor * played[:, -1] <= left, worth, -np.inf)
         total += [np.maximum(0.0, (value - price * struck).max(axis=1)).sum() for price in prices]
     return total / len(weather)
-
-
-def _pairs(model: ChainModel, plan: Sequence[int]):
-    return zip(model.blocks, plan, strict=True)
 
 
 def most_utility(charged: np.ndarray, late_stalls: float, prices: Sequence = PRICES) -> float:

@@ -15,6 +15,8 @@ from itertools import product
 import numpy as np
 from numba import njit
 
+from ..scheduler import ChainModel
+
 PRICES = 0.1, 1e5  # of a change, in periods at full utility: the least bound is looked for between them
 LOOKS = 14  # golden sections: then the price is known to 3 %, and the bound, which is flat there, far better
 
@@ -72,6 +74,13 @@ def _with_dwell(rooms, counted, cost, utility, dwell):
                 place = np.searchsorted(cost, least, side="right") - 1
                 best[end] = max(best[end], best[begin] + count * utility[max(0, place)])
     return best[n]
+
+
+def all_plans(model: ChainModel) -> tuple[np.ndarray, np.ndarray]:
+    """(the level of each block in each plan there is, what each plan is worth: 0 the least, 1 the most of them)."""
+    plans = np.array(list(product(*(block.allowed for block in model.blocks))))
+    worth = np.array([model.utility(plan) for plan in plans])
+    return plans, (worth - worth.min()) / (worth.max() - worth.min())
 
 
 def with_changes(

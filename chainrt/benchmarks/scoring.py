@@ -143,8 +143,8 @@ def _is_held(spent: np.ndarray) -> np.ndarray:
 
 def longer(slack_ns: np.ndarray) -> np.ndarray:
     """Probability that a stall takes longer than this."""
-    longer = (laws.STALL_LEAST_NS / np.maximum(slack_ns, laws.STALL_LEAST_NS)) ** laws.STALL_SHAPE
-    return np.where(slack_ns >= laws.STALL_MOST_NS, 0.0, longer)
+    share = (laws.STALL_LEAST_NS / np.maximum(slack_ns, laws.STALL_LEAST_NS)) ** laws.STALL_SHAPE
+    return np.where(slack_ns >= laws.STALL_MOST_NS, 0.0, share)
 
 
 def weather_rows(scenario: str, periods: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
