@@ -374,7 +374,8 @@ class Chain:
         for name in ("unavoidable", "miss_run", "longest_miss_run", "drops", "cold_drops", "holds", "take_from"):
             self.engine[name] = 0
         self.block_records["still"] = self.block_records["arrived"] = 0
-        self.engine["slowdown"] = self.engine["muted_excess"] = 1.0
+        for name in ("slowdown", "muted_excess", "guard_growth"):
+            self.engine[name] = 1.0
         for levels in self.level_records:
             levels["behind"], levels["fresh"], levels["running"], levels["calm"] = 0, levels["memory"], 0, 0
 

@@ -185,8 +185,9 @@ ENGINE = np.dtype(
         ("swallowed", "i8"),  # periods just missed because nobody asked for them; counted with the next one
         # the reflex
         ("reflex", "i8"),  # 1: when time runs out, blocks fall to their least level within the period
-        ("guard_ns", "f8"),  # time that stays free before the deadline
+        ("guard_ns", "f8"),  # time that stays free of sound before the deadline: see engine/guard.py
         ("muted_share", "f8"),  # of the deadline, up to which muted levels may work
+        ("guard_growth", "f8"),  # so many times as much stays free just now
         ("slowdown", "f8"),  # measured over expected cost: quickly up, more slowly down
         ("muted_excess", "f8"),  # how much more slowly than that muted work goes, which runs in colder caches
         ("room_ns", "f8"),  # by the table: what the block that comes next may cost

@@ -151,6 +151,16 @@ def test_a_stall_before_a_block_that_could_still_have_been_smaller_could():
     assert kinds(((350, 400, 400), FULL, 0, NO_MUTED)) == {"preventable": 1}
 
 
+def test_nor_could_two_of_them():
+    assert kinds(((50, 400, 560), FULL, 0, (120, 40))) == {"struck": 1}
+    assert kinds(((50, 400, 530), FULL, 0, (120, 100))) == {"preventable": 1}  # only one is a stall, and too short
+
+
+def test_a_stall_that_leaves_no_room_even_for_the_smallest_could_not_be_prevented_behind_it():
+    assert kinds(((50, 1300, 110), FULL, 0, NO_MUTED)) == {"struck": 1}
+    assert kinds(((50, 1300, 110), (50, 400, 101), 0, NO_MUTED)) == {"struck": 1}
+
+
 def test_small_delays_that_add_up_are_no_stall():
     assert kinds(((80, 430, 430), FULL, 80, NO_MUTED)) == {"preventable": 1}
 
@@ -160,13 +170,13 @@ def test_what_begins_too_late_even_for_the_smallest_is_late():
 
 
 def test_a_late_miss_is_of_the_kind_of_the_one_that_made_it_late():
-    slow = tuple(1.9 * us for us in FULL)
+    slow = tuple(1.3 * us for us in FULL)
     assert kinds((slow, FULL, 0, NO_MUTED), (FULL, FULL, 800, NO_MUTED)) == {"preventable": 2}
     assert kinds(((50, 400, 1400), FULL, 0, NO_MUTED), (FULL, FULL, 850, NO_MUTED)) == {"struck": 2}
 
 
 def test_unavoidable_misses_are_of_no_kind_and_swallowed_periods_of_that_of_the_one_before():
-    ring, spent = records((tuple(3 * us for us in FULL), FULL, 0, NO_MUTED), (LITE, LITE, 0, NO_MUTED))
+    ring, spent = records((tuple(1.3 * us for us in FULL), FULL, 0, NO_MUTED), (LITE, LITE, 0, NO_MUTED))
     ring["swallowed"][1] = 2
     assert dict(preventable.kinds(ring, spent, LEAST_NS, LENGTH_NS)) == {"preventable": 3}
     ring["unavoidable"][0] = 1

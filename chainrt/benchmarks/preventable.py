@@ -4,15 +4,15 @@ A *commitment* is a block that played above its smallest level, or muted work. A
 
 * preventable, if at the beginning of some commitment the smallest levels of this and all later blocks would still have
   fitted into what was left, at the slowdown that was known by then, and the miss was not struck;
-* struck, if the period would have been in time but for a single stall that came in or after the last commitment: when
-  it came, nothing was left that could have been made smaller;
+* struck, if the period would have been in time but for stalls that came in or after the last such commitment: behind it
+  nothing could have been made smaller, or there was no room even for that;
 * late, if at no commitment there was room even for the smallest levels: it was too late before the first one.
 
 Rules kept here:
 * The slowdown that was known is the reflex's own: reconstructed from the records by its law (engine/reflex.py).
 * Nothing is taken off what was left: no guard, no spare. What the reflex holds back, to be safe, excuses no miss.
-* A stall is what the reflex calls so: more than STALL_SHARE of a period longer than expected. Many small delays that
-  add up are none.
+* A stall is what the reflex calls so: a block that takes more than STALL_SHARE of a period longer than expected. Small
+  delays that add up to more are none.
 * A miss that begins late because of a preventable one is preventable. Periods that a sound system swallowed, because
   the one before took too long, are of that one's kind.
 * Blocks that were bypassed are taken to have played at their smallest level.
@@ -78,9 +78,10 @@ def _kind(note, spent, least_ns, length_ns: float, slowdown: float) -> str:
     smallest = np.concatenate([np.cumsum(least_ns[::-1])[::-1], [0.0]])  # of this and all later blocks; at last: none
     has_muted = bool((spent["muted_expected_ns"] > 0).any())
     commits = np.append(expected > least_ns + 0.5, has_muted)
-    if not (commits & (known * smallest <= left)).any():
+    with_room = np.flatnonzero(commits & (known * smallest <= left))
+    if not len(with_room):
         return LATE
-    last = int(np.flatnonzero(commits)[-1])
+    last = int(with_room[-1])
     after = note["spent_ns"] - note["start_ns"] - spent["measured_ns"].sum()  # behind the last block
     excess = np.concatenate(
         [
@@ -90,8 +91,8 @@ def _kind(note, spent, least_ns, length_ns: float, slowdown: float) -> str:
         ]
     )
     overrun = note["late_ns"] + note["spent_ns"] - length_ns
-    worst = float(excess.max())
-    return STRUCK if worst > STALL_SHARE * length_ns and worst >= overrun else PREVENTABLE
+    stalls = float(excess[excess > STALL_SHARE * length_ns].sum())
+    return STRUCK if stalls > 0 and stalls >= overrun else PREVENTABLE
 
 
 def sound_ns(spent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -24,6 +24,7 @@ from ..layout import (
 )
 from .bypass import run_switched
 from .count import clock, weather_today
+from .guard import calm_down, follow_end, muted_until, sound_until
 from .levels import ready_bits, run_muted_levels
 from .planes import compiled, plane
 from .reflex import (
@@ -108,6 +109,7 @@ def run_program(engine, frames, began):
     later, later_single = least_of_all(engine, frames)
     planned = plan_costs(engine, frames)
     measured_all, expected_all, worst_measured, worst_expected = 0.0, 0.0, 0.0, 0.0
+    reckoned, delay = 1.0, np.inf  # since the last block that played above its smallest level: slowdown, longest delay
     before = began + note.start_ns
     for index in range(engine.step_count):
         step = steps[index]
@@ -121,8 +123,8 @@ def run_program(engine, frames, began):
         later -= least
         later_single -= least if block.level_count == 1 else 0.0
         shown = ratio(measured_all, expected_all, worst_measured, worst_expected, length)
-        left = deadline - engine.guard_ns - before
-        make_room(engine, step.block, left, planned, later, later_single, present_slowdown(engine, shown))
+        left, slowdown = sound_until(engine, deadline) - before, present_slowdown(engine, shown)
+        make_room(engine, step.block, left, planned, later, later_single, slowdown)
         planned -= block.spared + least
         block.spared = 0.0
         expected = run_switched(engine, block, frames)
@@ -137,18 +139,23 @@ def run_program(engine, frames, began):
         put_down(spent[step.block], block, after - before, expected)
         measured_all += after - before
         expected_all += expected
+        if expected > 1.001 * least:
+            reckoned, delay = slowdown, 0.0
+        delay = max(delay, after - before - reckoned * expected)
         if after - before - expected > worst_measured - worst_expected:
             worst_measured, worst_expected = after - before, expected
         before = after
     shown = ratio(measured_all, expected_all, worst_measured, worst_expected, length)
     follow(engine, shown)
+    follow_end(engine, before, sound_until(engine, deadline), deadline, delay, length)
     if engine.virtual != LAWS and expected_all > 0.0:
         slow = min(measured_all / expected_all, STALL_RATIO)
         floor = floor * slow + max(0.0, measured_all - STALL_RATIO * expected_all)
     if engine.on_sound != 0:
         call2(engine.on_sound, address(engine), frames)
         before = clock(engine)
-    run_muted_work(engine, frames, before, engine.release_ns + engine.muted_share * length, shown)
+    run_muted_work(engine, frames, before, deadline, shown)
+    calm_down(engine, length)
     if engine.virtual != REAL:
         engine.now_ns += weather[2]
     return floor
@@ -165,28 +172,32 @@ def put_down(note, block, measured, expected):
 
 
 @compiled
-def run_muted_work(engine, frames, before, until, shown):
-    """Let the muted levels work in the time that is left until then."""
+def run_muted_work(engine, frames, before, deadline, shown):
+    """Let the muted levels work in the time that is left."""
     blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
     row = engine.periods % engine.ring_size
     spent = carray(pointer(engine.spent + row * engine.block_count * SPENT_BYTES), engine.block_count, SPENT)
     weather = weather_today(engine)
     common, length = present_slowdown(engine, shown), engine.most_frames * engine.frame_time_ns
+    until, delay = muted_until(engine, deadline, length), np.inf  # of the last that worked
     for index in range(engine.block_count):
         block, note = blocks[index], spent[index]
         if block.due == 1:
             block.due = 0
             slowdown = slowdown_of_one(common, note.measured_ns, note.expected_ns)
-            engine.room_ns = (until - before) / (slowdown * max(1.0, engine.muted_excess))
+            slower = slowdown * max(1.0, engine.muted_excess)
+            engine.room_ns = (until - before) / slower
             expected = run_muted_levels(engine, block, frames)
             if expected > 0.0:
                 if engine.virtual != REAL:
                     pass_time(engine, expected, weather[WEATHER_PERIOD + WEATHER_BLOCK * index + 2], 0.0)
                 after = clock(engine)
                 note.muted_ns, note.muted_expected_ns = after - before, expected
+                delay = after - before - slower * expected
                 follow_muted(engine, after - before, expected, slowdown, length)
                 note.measured_ns += after - before
                 note.expected_ns += expected
                 before = after
             note.rested_ns = block.rested_ns
         note.ready = ready_bits(block)
+    follow_end(engine, before, until, deadline, delay, length)

@@ -24,7 +24,7 @@ SIMULATED = {
     "day of trials": "on a day of the trials' periods",
     "day of adaptive": "on adaptive's day",
 }
-QUICK_POLICIES = OURS, "full", AGAIN
+QUICK_POLICIES = OURS, "full"
 POLICIES = OURS, "full", "lite", AGAIN, "static 70 %", "three states", "ALERT-like, charged"
 MOST_COLUMNS = 4  # of panels in a picture
 LONGEST_SHOWN = 1.5  # deadlines
@@ -50,6 +50,8 @@ def tell(rows: list[Row]) -> Told:
 
 def _about(rows: list[Row], played: list[Row]) -> list[str]:
     racks = ", ".join(f"{row['amps']} amps ({100 * row['full_share']:.0f} %)" for row in played)
+    is_twice = AGAIN in rows[0]["who"].split(SEPARATOR)
+    twice = f" {OURS} plays twice in each round, to show how far what was is from itself." if is_twice else ""
     return [
         f"A rack of as many A2-like amps as need {100 * FULL_SHARE:.0f} % of the deadline at full size plays 64 frames"
         f" at 48 kHz by the clock of this machine; budget {100 * BUDGET:.0f} %. In each round all policies play in turn"
@@ -57,8 +59,8 @@ def _about(rows: list[Row], played: list[Row]) -> list[str]:
         " by one seeded schedule. Racks, and what they needed at full when they were tried:"
         f" {racks or 'none'}.",
         "An avoidable miss is preventable if, when some block began above its smallest level, the smallest levels would"
-        " still have fitted at the slowdown that was known by then, and no single stall after the last such block"
-        " explains the miss (then it is struck); late: it was too late before the first block"
+        " still have fitted at the slowdown that was known by then, and no stalls in or after the last such block"
+        " explain the miss (then it is struck); late: it was too late before the first block"
         " (chainrt/benchmarks/preventable.py). Rivals are those of rivals.py, but all decide a hundred times a second,"
         " as the control thread looks; three states switches for nothing, which nobody can build.",
         "Every run is recorded and decided again from its trace, which must give the same decisions, times and counts"
@@ -68,7 +70,7 @@ def _about(rows: list[Row], played: list[Row]) -> list[str]:
         " the laws of weather.py; the other plays on a day that is pieced together of the trials' own periods"
         f" (chainrt/benchmarks/trials.py). The third plays each policy on the trace of {OURS}. This chapter fails if"
         f" {OURS} has preventable misses, if a replay differs, or if the simulations are farther from what was than was"
-        f" aimed at; {OURS} plays twice in each round, to show how far what was is from itself.",
+        f" aimed at.{twice}",
     ]
 
 
