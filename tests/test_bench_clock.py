@@ -499,6 +499,18 @@ def test_the_chapter_of_what_is_heard_measures_writes_and_tells(tmp_path):
     assert "full" in looks_right(chapters.load("sound"), [row])
 
 
+def test_how_many_amps_play_by_the_clock_is_told_with_all_that_a_run_has_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(instances, "MOST_AMPS", 2)
+    cell = {"device": instances.CLOCK, "frames": 256, "policy": OURS, "scenario": "calm", "seconds": 0.2, "seed": 0}
+    found = instances.measure(cell, tmp_path)
+    (tried,) = found["tried"]
+    assert found["most"] in (0, 2)
+    assert tried["amps"] == 2
+    assert tried["periods"] >= 37
+    assert 0 <= tried["utility"] <= 1
+    assert tried["p99"] > 0
+
+
 def test_the_chapters_of_amps_and_of_the_measuring_tell(tmp_path):
     cell = {"device": "pi4", "frames": 256, "policy": "full", "scenario": "calm", "seconds": 1, "seed": 0}
     row = cell | instances.measure(cell, tmp_path)

@@ -141,7 +141,7 @@ def _by_the_clock(cell: Cell) -> Callable[[int], dict]:
             model = made.model(chain)
             door = WallClock(Performance(chain, riff(RATE_HZ)), periods)
             told = playing.about(chain, model, cell["policy"], ())
-            run = playing.play(chain, model, make, door, (), told).run()
+            run = playing.play(chain, model, make, door, told).run()
         return _figures(run, model, round(playing.SETTLE_SECONDS * RATE_HZ / frames), True)
 
     return try_

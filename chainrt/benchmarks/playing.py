@@ -104,14 +104,18 @@ def play(
     model: ChainModel,
     make: Make,
     door: Door,
-    neighbours: Neighbours,
-    bursts: Sequence[Burst],
     told: dict,
+    neighbours: Neighbours | None = None,
+    bursts: Sequence[Burst] = (),
 ) -> Listener:
-    """Play to the door's end beside the neighbours. told: see `about`. Raises DeviceError, ValueError."""
+    """Play to the door's end, beside the neighbours if there are any. told: see `about`.
+
+    Raises DeviceError, ValueError.
+    """
     listener = Listener(chain, model, make, told)
     session = Session(Board(chain, model, listener.control, Switchboard(chain)), door, BUDGET)
-    neighbours.begin(bursts, SETTLE_SECONDS)
+    if neighbours:
+        neighbours.begin(bursts, SETTLE_SECONDS)
     session.play()
     return listener
 

@@ -134,7 +134,7 @@ def _play(
     model = made.model(chain)
     periods = round((SETTLE_SECONDS + seconds) * RATE_HZ / FRAMES)
     told = playing.about(chain, model, name, bursts)
-    listener = playing.play(chain, model, make, open_door(chain, periods), neighbours, bursts, told)
+    listener = playing.play(chain, model, make, open_door(chain, periods), told, neighbours, bursts)
     return listener.trace(), listener.run(), model
 
 

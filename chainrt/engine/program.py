@@ -109,6 +109,7 @@ def run_program(engine, frames, began):
     later, later_single = least_of_all(engine, frames)
     planned = plan_costs(engine, frames)
     measured_all, expected_all, worst_measured, worst_expected = 0.0, 0.0, 0.0, 0.0
+    until = sound_until(engine, deadline)
     reckoned, delay = 1.0, np.inf  # since the last block that played above its smallest level: slowdown, longest delay
     before = began + note.start_ns
     for index in range(engine.step_count):
@@ -123,8 +124,8 @@ def run_program(engine, frames, began):
         later -= least
         later_single -= least if block.level_count == 1 else 0.0
         shown = ratio(measured_all, expected_all, worst_measured, worst_expected, length)
-        left, slowdown = sound_until(engine, deadline) - before, present_slowdown(engine, shown)
-        make_room(engine, step.block, left, planned, later, later_single, slowdown)
+        slowdown = present_slowdown(engine, shown)
+        make_room(engine, step.block, until - before, planned, later, later_single, slowdown)
         planned -= block.spared + least
         block.spared = 0.0
         expected = run_switched(engine, block, frames)
@@ -147,7 +148,7 @@ def run_program(engine, frames, began):
         before = after
     shown = ratio(measured_all, expected_all, worst_measured, worst_expected, length)
     follow(engine, shown)
-    follow_end(engine, before, sound_until(engine, deadline), deadline, delay, length)
+    follow_end(engine, before, until, deadline, delay, length)
     if engine.virtual != LAWS and expected_all > 0.0:
         slow = min(measured_all / expected_all, STALL_RATIO)
         floor = floor * slow + max(0.0, measured_all - STALL_RATIO * expected_all)
