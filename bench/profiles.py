@@ -154,10 +154,12 @@ def spread(one: Played) -> float:
 def page(played: list[Played], device: Device, options) -> str:
     """The section of the page of results."""
     periods = sum(len(each.loads) for each in played)
+    struck = sum(stretch.struck for each in played for stretch in each.stretches)
     lines = [
         f"{device.title}, {date.today()}; `python bench/profiles.py --rounds {options.rounds}`; {periods:,} periods of"
         f" {FRAMES} frames by the wall clock, between as many of measuring. A ratio is what the profile said over what"
-        " was.",
+        f" was. {struck:,} periods more do not count: the machine looked away for longer than half a deadline and several"
+        " times as long as the chain takes.",
         "",
         "| preset | load: said | was | ratio | stretches apart | p99: said | was | ratio |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",

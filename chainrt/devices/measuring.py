@@ -11,9 +11,10 @@ Rules kept here:
   lie farther above their medians, and full houses came out 3 to 6 % too slow.) Half the distance between the quarter
   points of the medians, as a share, is the error.
 * What a call costs is told from two periods: c(n) = a * (n + extra).
-* The 99th percentile of a period is a straight line over its mean, through what little chains, boards and stacks of
-  amps took, up to most of the deadline. It does not come of the percentiles of blocks: what makes periods differ slows
-  down all blocks alike (in stretches of 0.1 s, the means lay 10 to 30 % apart, for 5 % of the deadline as for 90 %).
+* How far the 99th percentile of a period lies from its mean is told from what little chains, boards and stacks of amps
+  took, up to most of the deadline: a share of the mean, and what waking up adds to it as two deviations add, by their
+  squares (profile.py). It does not come of the percentiles of blocks: what makes periods differ slows down all blocks
+  alike (in stretches of 0.1 s, the means lay 10 to 30 % apart, for 5 % of the deadline as for 90 %).
 * What misses a deadline is more often the dearer half of all periods than the last one in a hundred. Their logarithms
   are about those of a normal distribution up to the 95th percentile, which gives the jitter its deviation; by how many
   of these the 99th percentile lies out is told beside (2.3 to 2.4 on one busy machine, four times; normal were 2.33).
@@ -26,6 +27,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from math import sqrt
 from pathlib import Path
 from typing import NamedTuple
 
@@ -194,15 +196,19 @@ class Measurement:
 
 
 def tail_law(tails: np.ndarray) -> tuple[float, float]:
-    """(slope, ns) of p99 = slope * mean + ns, from (mean, 99th percentile) of chains; relative errors are least.
+    """(slope, beside) of p99 = mean + hypot((slope - 1) * mean, beside), from (mean, p99) of chains, nanoseconds.
 
-    The slope is not below 1, and the rest not below 0: a tail is never before its mean.
+    Relative errors of p99 are least, of the squares of its distances. The slope is not below 1: a tail is never before
+    its mean.
     """
     mean, p99 = tails.T
-    slope, beside = line(tails)
-    if slope < 1:
-        return 1.0, max(0.0, float(np.average(p99 - mean, weights=1 / mean**2)))
-    return slope, beside
+    apart = np.maximum(p99 - mean, 1e-3 * mean)
+    share, beside = np.polyfit(mean**2, apart**2, 1, w=1 / (apart * p99))
+    if beside < 0:
+        return 1 + float(np.average(apart / mean, weights=mean / p99)), 0.0
+    if share < 0:
+        return 1.0, float(np.average(apart, weights=1 / p99))
+    return 1 + sqrt(share), sqrt(beside)
 
 
 def line(points: np.ndarray) -> tuple[float, float]:

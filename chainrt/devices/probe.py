@@ -23,6 +23,8 @@ Rules kept here:
 * Kinds are dealt out, so that the large ones (reverb, long cabinets) stand on different boards: what they throw out of
   the caches is paid for by all, as in presets.
 * The first SETTLING_PERIODS of a stretch do not count: another board has played before.
+* Nor do periods in which the machine looked away: half a deadline longer than usual, and several times as long. Of a
+  board that takes 35 us a period, one look of 5 ms in a thousand periods is a seventh of the mean.
 * Nothing rests (engine/rest.py): a cost is what a block takes when it has something to do.
 """
 
@@ -56,19 +58,21 @@ STACKED = 4  # amps in the stack on which all their sizes are measured
 FILLED = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)  # of the deadline, roughly, by stacks of amps at their largest
 TRIALS = 8  # stretches, of which the slowest tells how many that are: beyond the deadline nothing would be told
 MOST_STACKED = 64
+STRUCK_TIMES = 3  # as long again as usual; the 99th percentile is twice as long at most
 QUICKEST = 0.25  # of the stretches, and of the periods in them: nobody disturbed these
 
 
 class Spent(NamedTuple):
     """What a stretch took, nanoseconds: `blocks` (periods, blocks), `whole` (periods,), and `missed` (periods,).
 
-    began_ns: when, by the engine's clock.
+    began_ns: when, by the engine's clock; struck: periods in which the machine looked away, which are left out.
     """
 
     blocks: np.ndarray
     whole: np.ndarray
     missed: np.ndarray
     began_ns: float = 0.0
+    struck: int = 0
 
 
 class Work(NamedTuple):
@@ -97,10 +101,19 @@ def play_stretch(chain: Chain, guitar: np.ndarray, seconds: float, paced: bool =
     audio = threading.Thread(target=play, name="audio")
     audio.start()
     audio.join()
-    counted = slice(SETTLING_PERIODS, periods)
-    blocks = chain.spent["measured_ns"][counted, : len(chain.blocks)].copy()
-    ring = chain.ring[counted]
-    return Spent(blocks, ring["spent_ns"].astype(float), ring["missed"].copy(), float(ring["release_ns"][0]))
+    blocks = chain.spent["measured_ns"][SETTLING_PERIODS:periods, : len(chain.blocks)]
+    ring = chain.ring[SETTLING_PERIODS:periods]
+    whole = ring["spent_ns"].astype(float)
+    calm = ~struck(whole, chain.deadline_ns)
+    return Spent(
+        blocks[calm], whole[calm], ring["missed"][calm], float(ring["release_ns"][0]), int(np.count_nonzero(~calm))
+    )
+
+
+def struck(whole: np.ndarray, deadline_ns: float) -> np.ndarray:
+    """True for the periods of a stretch in which the machine looked away. whole: nanoseconds, (periods,)."""
+    usual = np.median(whole)
+    return whole > usual + np.maximum(0.5 * deadline_ns, STRUCK_TIMES * usual)
 
 
 def steady(blocks: np.ndarray, whole: np.ndarray, reference: int) -> tuple[np.ndarray, float]:
