@@ -158,8 +158,8 @@ def page(played: list[Played], device: Device, options) -> str:
     lines = [
         f"{device.title}, {date.today()}; `python bench/profiles.py --rounds {options.rounds}`; {periods:,} periods of"
         f" {FRAMES} frames by the wall clock, between as many of measuring. A ratio is what the profile said over what"
-        f" was. {struck:,} periods more do not count: the machine looked away for longer than half a deadline and several"
-        " times as long as the chain takes.",
+        f" was. {struck:,} periods more do not count: in these the machine looked away, for longer than half a deadline"
+        " and several times what the chain takes.",
         "",
         "| preset | load: said | was | ratio | stretches apart | p99: said | was | ratio |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",

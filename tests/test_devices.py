@@ -221,11 +221,11 @@ def test_what_a_tail_has_beside_the_load_weighs_more_on_small_loads():
     assert device.jitter_sd(50_000) > device.jitter_sd(500_000)
 
 
-@given(st.floats(1, 4), st.floats(0, 1e5), st.floats(0, 1e6))
+@given(st.floats(1, 4), st.just(0.0) | st.floats(1, 1e5), st.floats(1, 1e6))
 def test_the_mean_of_a_percentile_is_the_one_that_it_is_the_percentile_of(slope, beside_ns, mean_ns):
     device = made_up({}, p99_over_mean=slope, p99_beside_ns=beside_ns)
     assert device.mean_ns(device.p99_ns(mean_ns)) == pytest.approx(mean_ns, rel=1e-6, abs=1)
-    assert device.mean_ns(beside_ns / 2) == 0
+    assert device.mean_ns(beside_ns / 2 or 1e-9) < 1e-6
 
 
 def test_what_is_scaled_does_not_depend_on_how_busy_the_machine_was_that_it_is_scaled_from():

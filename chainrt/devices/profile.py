@@ -131,7 +131,7 @@ class Device:
         return mean_ns + hypot((self["p99_over_mean"] - 1) * mean_ns, self["p99_beside_ns"])
 
     def mean_ns(self, p99_ns: float) -> float:
-        """The mean of a period whose 99th percentile is this; 0 if none has."""
+        """The mean of a period whose 99th percentile is this, above 0; 0 if none has."""
         apart, beside = self["p99_over_mean"] - 1, self["p99_beside_ns"]
         left = max(0.0, p99_ns**2 - beside**2)
         return left / (p99_ns + sqrt(p99_ns**2 - (1 - apart**2) * left))
