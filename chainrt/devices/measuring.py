@@ -45,6 +45,7 @@ FRAMES, FEW_FRAMES = 64, 16
 ROUNDS = 8
 USABLE_SHARE = 0.7
 NORMAL_P95 = 1.645  # of a normal distribution, in standard deviations
+LOOKS = 8  # at the law of the tail, each with weights from the one before
 ENGINE_RATIO = 4.4
 """How much longer the field's reference engine takes for an A2 Full than chainrt, at 64 frames: bench/RESULTS.md,
 Networks, fastest rounds on one machine, 1,282 over 293 ns."""
@@ -203,11 +204,15 @@ def tail_law(tails: np.ndarray) -> tuple[float, float]:
     """
     mean, p99 = tails.T
     apart = np.maximum(p99 - mean, 1e-3 * mean)
-    share, beside = np.polyfit(mean**2, apart**2, 1, w=1 / (apart * p99))
-    if beside < 0:
-        return 1 + float(np.average(apart / mean, weights=mean / p99)), 0.0
-    if share < 0:
-        return 1.0, float(np.average(apart, weights=1 / p99))
+    share = beside = 0.0
+    told = apart  # at first; weights of what was measured would favour what happened to be small
+    for _ in range(LOOKS):
+        share, beside = np.polyfit(mean**2, apart**2, 1, w=1 / (told * (mean + told)))
+        if beside < 0:
+            share, beside = float(np.average(apart / mean, weights=mean / (mean + told))) ** 2, 0.0
+        elif share < 0:
+            share, beside = 0.0, float(np.average(apart, weights=1 / (mean + told))) ** 2
+        told = np.sqrt(share * mean**2 + beside)
     return 1 + sqrt(share), sqrt(beside)
 
 
