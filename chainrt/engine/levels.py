@@ -40,7 +40,8 @@ MOST_DEBT = 4  # periods that a warm level may lag and still count as warm: it i
 def keep_input(engine, block, frames):
     """Put the present input behind what is kept."""
     position = block.kept_position
-    block.kept_position = (position + frames) % block.kept_size
+    end = position + frames
+    block.kept_position = end if end < block.kept_size else end - block.kept_size
     if engine.silent == 1:
         return
     for channel in range(block.channels):

@@ -34,7 +34,8 @@ EVIDENCE_SHARE = 0.01  # of the period: expected work by which it may be judged 
 @compiled
 def hearing_ns(level, heard, frames):
     """What it costs to hear so many frames, in calls of a period at most; one call at least. By the table."""
-    return max(1, (heard + frames - 1) // frames) * level.call_ns + heard * level.frame_ns
+    calls = 1 if heard <= frames else (heard + frames - 1) // frames  # divisions are dear, and mostly there is one call
+    return calls * level.call_ns + heard * level.frame_ns
 
 
 @compiled
