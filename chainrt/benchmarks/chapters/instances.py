@@ -13,7 +13,7 @@ DEVICES = ("pi4",)
 
 def cells(effort: Effort) -> list[Cell]:
     scenarios, frames, seconds = (
-        (("calm", "bursts"), (32, 64, 128, 256), 12) if effort.is_full else (("calm",), (64, 256), 4)
+        (("calm", "bursts"), (32, 64, 128, 256), 12) if effort.is_full else (("calm",), (64, 256), 3)
     )
     return cells_of(DEVICES, frames, scenarios, seconds)
 

@@ -17,7 +17,7 @@ __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 
 TITLE = "Policies and scenarios"
 IS_TIMED = False
-PERIODS, QUICK_PERIODS = 20_000, 5_000
+PERIODS, QUICK_PERIODS = 20_000, 4_000
 QUICK_POLICIES = (
     "adaptive",
     "adaptive, second core",
