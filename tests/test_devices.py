@@ -526,6 +526,15 @@ def test_a_tail_never_lies_before_its_mean_nor_anything_below_nothing_beside_it(
     assert 20_000 < beside_ns < 30_000
 
 
+def test_periods_in_which_the_machine_looked_away_are_told_from_those_that_were_slow():
+    whole = np.full(40, 30_000.0)
+    whole[[3, 5, 7]] = 110_000, 600_000, 5_000_000  # slow; slow, and not for half a deadline; the machine looked away
+    assert np.flatnonzero(probe.struck(whole, 1_333_333)).tolist() == [7]
+    full = np.full(40, 900_000.0)
+    full[3] = 2_000_000  # a neighbour that made a full house twice as slow
+    assert not probe.struck(full, 1_333_333).any()
+
+
 def test_every_kind_of_block_is_on_the_boards_and_a_reference_on_each_that_hears_one_channel(tmp_path):
     boards = [load_preset(path) for path in probe._write_boards(tmp_path)]
     kinds = {spec.kind for one in boards for spec in one.chain}

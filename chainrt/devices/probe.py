@@ -53,12 +53,12 @@ SETTLING_PERIODS = 20
 BLOCKS_BESIDE = 5  # the opener and the reference on a board, at most
 OPENER, REFERENCE = "opener", "reference"
 OPENER_KIND = "drive"
-IR_TAPS = (512, 4096)  # of 4096 all levels of a cabinet: beyond 2048 its cost grows faster than its multiply-adds
+IR_TAPS = (512, 4096)  # a cabinet of 4096 has levels of all lengths
 STACKED = 4  # amps in the stack on which all their sizes are measured
 FILLED = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)  # of the deadline, roughly, by stacks of amps at their largest
 TRIALS = 8  # stretches, of which the slowest tells how many that are: beyond the deadline nothing would be told
 MOST_STACKED = 64
-STRUCK_TIMES = 3  # as long again as usual; the 99th percentile is twice as long at most
+STRUCK_TIMES = 3  # what is usual, on top of it; even of the smallest chains the 99th percentile is less
 QUICKEST = 0.25  # of the stretches, and of the periods in them: nobody disturbed these
 
 
