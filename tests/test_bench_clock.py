@@ -156,6 +156,11 @@ def test_nor_could_two_of_them():
     assert kinds(((50, 400, 530), FULL, 0, (120, 100))) == {"preventable": 1}  # only one is a stall, and too short
 
 
+@pytest.mark.parametrize("times", [1.9, 3.0])
+def test_who_plays_on_at_full_after_a_stall_that_left_no_room_for_less_was_struck_all_the_same(times):
+    assert kinds((tuple(times * us for us in FULL), FULL, 0, NO_MUTED)) == {"struck": 1}
+
+
 def test_a_stall_that_leaves_no_room_even_for_the_smallest_could_not_be_prevented_behind_it():
     assert kinds(((50, 1300, 110), FULL, 0, NO_MUTED)) == {"struck": 1}
     assert kinds(((50, 1300, 110), (50, 400, 101), 0, NO_MUTED)) == {"struck": 1}

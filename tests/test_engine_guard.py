@@ -9,8 +9,8 @@ from chainrt.layout import COLD, PLAYED, WEATHER_BLOCK, WEATHER_PERIOD
 
 
 def tight(share, periods=60):
-    """A deck that plays `share` of the deadline at full, its muted work aside, with nothing warm to work on."""
-    deck = Deck(warm=(0, 0), periods=periods)
+    """A deck that plays `share` of the deadline at full, its muted work aside."""
+    deck = Deck(periods=periods)
     deck.rows[:, 0] = 1
     deck.chain.engine["fixed_ns"] = (share - 0.8) * deck.chain.deadline_ns
     return deck

@@ -204,7 +204,6 @@ def tail_law(tails: np.ndarray) -> tuple[float, float]:
     """
     mean, p99 = tails.T
     apart = np.maximum(p99 - mean, 1e-3 * mean)
-    share = beside = 0.0
     told = apart  # at first; weights of what was measured would favour what happened to be small
     for _ in range(LOOKS):
         share, beside = np.polyfit(mean**2, apart**2, 1, w=1 / (told * (mean + told)))

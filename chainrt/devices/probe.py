@@ -113,7 +113,7 @@ def play_stretch(chain: Chain, guitar: np.ndarray, seconds: float, paced: bool =
 def struck(whole: np.ndarray, deadline_ns: float) -> np.ndarray:
     """True for the periods of a stretch in which the machine looked away. whole: nanoseconds, (periods,)."""
     usual = np.median(whole)
-    return whole > usual + np.maximum(0.5 * deadline_ns, STRUCK_TIMES * usual)
+    return whole > usual + max(0.5 * deadline_ns, STRUCK_TIMES * usual)
 
 
 def steady(blocks: np.ndarray, whole: np.ndarray, reference: int) -> tuple[np.ndarray, float]:

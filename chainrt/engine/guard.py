@@ -51,4 +51,4 @@ def follow_end(engine, ended, until, deadline, delay, length):
 @compiled
 def calm_down(engine, length):
     """A period is over."""
-    engine.guard_growth -= (engine.guard_growth - 1.0) * min(1.0, length / SHRINKS_NS)
+    engine.guard_growth -= (engine.guard_growth - 1.0) * (length / SHRINKS_NS)
