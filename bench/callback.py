@@ -38,8 +38,9 @@ from numba import carray, types
 
 from chainrt import portaudio, preset
 from chainrt.board import make_board
+from chainrt.compiled.arena import aligned_zeros
 from chainrt.compiled.memory import pointer
-from chainrt.compiled.native import FLOAT, INTEGER, Native, address_of, aligned_zeros
+from chainrt.compiled.native import FLOAT, INTEGER, Native, address_of
 from chainrt.engine.card import find_due
 from chainrt.layout import CARD, ENGINE
 from chainrt.riff import riff

@@ -34,10 +34,11 @@ from numba.extending import intrinsic
 
 from chainrt import typical
 from chainrt.benchmarks.results import commit, processor, write_section
+from chainrt.compiled.arena import aligned_zeros
 from chainrt.compiled.call import call3
 from chainrt.compiled.clock import now_ns
 from chainrt.compiled.memory import address
-from chainrt.compiled.native import INTEGER, PLANE, Native, address_of, aligned_zeros
+from chainrt.compiled.native import INTEGER, PLANE, Native, address_of
 from chainrt.compiled.simd import Emitter, machine
 from chainrt.nam.architectures import pack
 from chainrt.nam.levels import load

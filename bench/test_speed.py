@@ -15,7 +15,8 @@ from chainrt.benchmarks.statistics import median_interval
 from chainrt.benchmarks.yardstick import AMP, PEDAL, play_engine
 from chainrt.calibrate import cost_table
 from chainrt.chain import Chain
-from chainrt.compiled.native import address_of, aligned_zeros
+from chainrt.compiled.arena import aligned_zeros
+from chainrt.compiled.native import address_of
 from chainrt.engine import period
 from chainrt.layout import DROPPED, LAWS, WEATHER_BLOCK, WEATHER_PERIOD, weather_columns
 from chainrt.nam.architectures import pack

@@ -25,7 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .compiled.native import INTEGER, PLANE, Native, aligned_zeros
+from .compiled.arena import aligned_zeros
+from .compiled.native import INTEGER, PLANE, Native
 from .vocabulary import UNITS
 
 

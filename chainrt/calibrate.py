@@ -22,7 +22,8 @@ import numpy as np
 from . import tables
 from .block import Level
 from .chain import Chain, ChainBlock, CostTable, settled_state
-from .compiled.native import address_of, aligned_zeros
+from .compiled.arena import aligned_zeros
+from .compiled.native import address_of
 from .fit import BEST_DB
 from .kept import keep, recall
 from .performance import Performance

@@ -18,7 +18,8 @@ import numpy as np
 
 from . import blocks as _every_block  # noqa: F401 (fills BLOCKS)
 from .block import BLOCKS, Block, Level, Settings
-from .compiled.native import Native, address_of, aligned_zeros, compile_all
+from .compiled.arena import aligned_zeros
+from .compiled.native import Native, address_of, compile_all
 from .engine import BEND_FRAMES, BYPASS_FRAMES, FADE_FRAMES, perform, period
 from .errors import ChainrtError, Fault, PresetError
 from .layout import ADD, BLOCK, CLEAR, COPY, DELAY, ENGINE, LEVEL, MAIL_COLUMNS, PERFORMANCE, PERIOD, RUN, SPENT, STEP
@@ -311,7 +312,8 @@ class Chain:
 
     def _finish(self, ends: list[int]):
         engine, count = self.engine, len(self.blocks)
-        steps = self._own(np.array(self._steps, STEP))
+        steps = self._own(aligned_zeros(len(self._steps), STEP))
+        steps[:] = self._steps
         self.mail = self._own(aligned_zeros((max(1, count), MAIL_COLUMNS), np.int64))
         self.mail[:, 3] = np.arange(len(self.mail))
         self._add_settings()

@@ -27,9 +27,10 @@ from functools import lru_cache
 import numpy as np
 from numba import carray, njit
 
+from .compiled.arena import aligned_zeros
 from .compiled.call import call3
 from .compiled.memory import address, pointer
-from .compiled.native import INTEGER, Native, address_of, aligned_zeros
+from .compiled.native import INTEGER, Native, address_of
 
 NEAR, FAR = 64, 1024  # frames in a partition of the two tiers
 HEAD = 2 * NEAR  # taps that are summed one by one

@@ -16,8 +16,9 @@ import numpy as np
 
 from . import machine
 from .chain import Chain, ChainBlock
+from .compiled.arena import aligned_zeros
 from .compiled.memory import publish
-from .compiled.native import Native, address_of, aligned_zeros
+from .compiled.native import Native, address_of
 from .engine import BEND_FRAMES, period
 from .engine.pair import choose, pair_period, show, work
 from .errors import DeviceError, Fault

@@ -10,8 +10,9 @@ import time
 import numpy as np
 
 from .chain import Chain
+from .compiled.arena import aligned_zeros
 from .compiled.memory import publish
-from .compiled.native import address_of, aligned_zeros
+from .compiled.native import address_of
 from .engine import perform
 from .layout import PERFORMANCE
 

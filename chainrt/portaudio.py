@@ -23,8 +23,9 @@ import numpy as np
 
 from . import machine
 from .chain import Chain
+from .compiled.arena import aligned_zeros
 from .compiled.memory import publish
-from .compiled.native import address_of, aligned_zeros
+from .compiled.native import address_of
 from .engine import callback
 from .errors import DeviceError, Fault
 from .layout import CARD

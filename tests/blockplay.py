@@ -13,7 +13,8 @@ from models import saved, tiny_container
 
 from chainrt import audiofile
 from chainrt.block import BLOCKS, Block, Settings, block
-from chainrt.compiled.native import Native, address_of, aligned_zeros
+from chainrt.compiled.arena import aligned_zeros
+from chainrt.compiled.native import Native, address_of
 from chainrt.preset import Preset, load
 
 RATE_HZ = 48_000

@@ -4,7 +4,8 @@ from itertools import cycle
 
 import numpy as np
 
-from chainrt.compiled.native import address_of, aligned_zeros
+from chainrt.compiled.arena import aligned_zeros
+from chainrt.compiled.native import address_of
 from chainrt.nam.architectures import pack
 
 ROUNDING = 2e-6  # of the peak: some ten float32 roundings on top of one another

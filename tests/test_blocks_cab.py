@@ -15,7 +15,7 @@ from scipy.signal import fftconvolve, firwin2, freqz
 from chainrt import convolution
 from chainrt.block import BLOCKS, Settings
 from chainrt.chain import Chain
-from chainrt.compiled.native import aligned_zeros
+from chainrt.compiled.arena import aligned_zeros
 from chainrt.errors import ModelError
 
 EPSILON = float(np.finfo(np.float32).eps)

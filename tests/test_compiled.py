@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import carray
 
-from chainrt.compiled import native
+from chainrt.compiled import arena, native
+from chainrt.compiled.arena import aligned_zeros
 from chainrt.compiled.call import call2, call3, call4, call5
 from chainrt.compiled.clock import now_ns, sleep_ns
 from chainrt.compiled.denormals import flush_denormals, restore_denormals
@@ -26,7 +28,6 @@ from chainrt.compiled.native import (
     UNUSED_SECONDS,
     Native,
     address_of,
-    aligned_zeros,
     cache_folder,
     compile_all,
 )
@@ -180,6 +181,32 @@ def test_aligned_memory_is_silent_and_starts_on_a_cache_line(shape, dtype):
     assert memory.nbytes == 0 or address_of(memory) % 64 == 0
     assert not any(memory.tobytes())
     memory[...] = np.ones((), dtype)
+
+
+def test_pieces_of_an_arena_do_not_touch_each_other():
+    sizes = [1, 63, 64, 65, 300_000, 600_000, 5_000_000] * 9  # more than one arena; some have one of their own
+    pieces = [aligned_zeros(size, np.uint8) for size in sizes]
+    for number, piece in enumerate(pieces):
+        piece[:] = number + 1
+    assert all((piece == number + 1).all() for number, piece in enumerate(pieces))
+    starts = sorted((address_of(piece), piece.size) for piece in pieces)
+    assert all(start + size <= after for (start, size), (after, _) in pairwise(starts))
+
+
+def test_a_piece_outlives_all_others_of_its_arena():
+    first = aligned_zeros(1000, np.float32)
+    first[:] = 5
+    for _ in range(50):
+        aligned_zeros(100_000, np.float32)[:] = 7
+    assert (first == 5).all()
+
+
+def test_without_large_pages_memory_is_the_same(monkeypatch):
+    monkeypatch.delattr(arena.mmap, "MADV_HUGEPAGE", raising=False)
+    memory = arena._new_arena(arena.PAGE + 1)
+    assert memory.size == 2 * arena.PAGE
+    assert address_of(memory) % arena.PAGE == 0
+    assert not memory.any()
 
 
 # -- calls and addresses ----------------------------------------------------------------------------------------

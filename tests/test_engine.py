@@ -18,9 +18,10 @@ from numba import carray
 
 from chainrt.block import BLOCKS
 from chainrt.chain import RING_PERIODS, Chain, CostTable
+from chainrt.compiled.arena import aligned_zeros
 from chainrt.compiled.clock import now_ns
 from chainrt.compiled.memory import pointer, publish
-from chainrt.compiled.native import INTEGER, Native, address_of, aligned_zeros
+from chainrt.compiled.native import INTEGER, Native, address_of
 from chainrt.control import Control
 from chainrt.engine import FADE_FRAMES, perform, period
 from chainrt.layout import ENGINE, PERFORMANCE, WEATHER_BLOCK, WEATHER_PERIOD, weather_columns

@@ -6,7 +6,8 @@ from naive import activated
 from numba import types
 from numba.extending import intrinsic
 
-from chainrt.compiled.native import INTEGER, Native, address_of, aligned_zeros
+from chainrt.compiled.arena import aligned_zeros
+from chainrt.compiled.native import INTEGER, Native, address_of
 from chainrt.compiled.simd import Emitter, machine
 from chainrt.nam.activations import NAMES, NUMBERS, Activation, emit_activation
 

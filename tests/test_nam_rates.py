@@ -13,7 +13,8 @@ from test_engine import Deck
 from test_engine_rest import priced, rested, with_silences
 
 from chainrt.chain import Chain, plan_blocks
-from chainrt.compiled.native import address_of, aligned_zeros
+from chainrt.compiled.arena import aligned_zeros
+from chainrt.compiled.native import address_of
 from chainrt.nam import levels
 from chainrt.nam.rates import multiple, packed_for, stretched
 from chainrt.nam.resampler import PASS_HZ, STOP_DB, design, highest_pass_hz

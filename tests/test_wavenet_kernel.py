@@ -15,7 +15,8 @@ from naive import wavenet as twin
 from netplay import PERIODS, ROUNDING, guitar, off_by, played
 from wavenets import FILM_OF, any_wavenet, layer_array, nudged, parsed, wavenet_of
 
-from chainrt.compiled.native import address_of, aligned_zeros
+from chainrt.compiled.arena import aligned_zeros
+from chainrt.compiled.native import address_of
 from chainrt.nam import levels
 from chainrt.nam.activations import NAMES, leaky
 from chainrt.nam.planar import (

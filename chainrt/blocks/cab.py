@@ -12,7 +12,7 @@ import numpy as np
 
 from ..audiofile import read_response
 from ..block import Block, File, Level, Param, block
-from ..compiled.native import aligned_zeros
+from ..compiled.arena import aligned_zeros
 from ..convolution import CONVOLVER, convolve, prepare, work
 from ..dsp import arrived_after, gain, glide_from, make_finite, smoothing
 from ..errors import ModelError

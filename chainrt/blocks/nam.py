@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from ..block import OFF_ON, File, Level, Option, Param, Settings, block
+from ..compiled.arena import aligned_zeros
 from ..compiled.call import call3
 from ..compiled.memory import address
-from ..compiled.native import address_of, aligned_zeros
+from ..compiled.native import address_of
 from ..dsp import arrived_after, gain, glide_from, make_finite, smoothing
 from ..errors import Fault, ModelError
 from ..nam import matching

@@ -23,7 +23,7 @@ import math
 import numpy as np
 
 from ..block import Level, Param, block, choice
-from ..compiled.native import aligned_zeros
+from ..compiled.arena import aligned_zeros
 from ..dsp import (
     CHUNK,
     GLIDE,

@@ -166,16 +166,3 @@ def compile_all(natives: Iterable[Native], tell: Callable[[int, int, str], None]
 def address_of(array: np.ndarray) -> int:
     """Where the array's memory starts. The caller keeps the array alive."""
     return array.ctypes.data
-
-
-def aligned_zeros(shape, dtype, alignment: int = 64) -> np.ndarray:
-    """Zeroed memory that starts on a cache line; records and planes of the audio thread live in such.
-
-    Every page is written here, so that none has to be fetched from the system while the sound plays.
-    """
-    dtype = np.dtype(dtype)
-    count = int(np.prod(shape)) * dtype.itemsize
-    raw = np.empty(count + alignment, np.uint8)
-    raw.fill(0)
-    skip = -raw.ctypes.data % alignment
-    return raw[skip : skip + count].view(dtype).reshape(shape)

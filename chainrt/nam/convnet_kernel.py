@@ -23,9 +23,10 @@ import numpy as np
 from numba import carray, types
 from numba.extending import intrinsic
 
+from ..compiled.arena import aligned_zeros
 from ..compiled.call import call4
 from ..compiled.memory import address, pointer
-from ..compiled.native import INTEGER, PLANE, Native, address_of, aligned_zeros
+from ..compiled.native import INTEGER, PLANE, Native, address_of
 from ..compiled.simd import Emitter, machine
 from .activations import NUMBERS, emit_activation
 from .convnet import ConvNet, Layer

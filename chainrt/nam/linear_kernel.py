@@ -12,8 +12,9 @@ import numpy as np
 from numba import carray, types
 from numba.extending import intrinsic
 
+from ..compiled.arena import aligned_zeros
 from ..compiled.memory import pointer
-from ..compiled.native import INTEGER, PLANE, Native, address_of, aligned_zeros
+from ..compiled.native import INTEGER, PLANE, Native, address_of
 from ..compiled.simd import Emitter, machine
 from .linear import Linear
 

@@ -23,8 +23,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from ..compiled.arena import aligned_zeros
 from ..compiled.memory import address
-from ..compiled.native import INTEGER, PLANE, Native, address_of, aligned_zeros
+from ..compiled.native import INTEGER, PLANE, Native, address_of
 from ..compiled.simd import Emitter, machine
 from .lstm import LSTM
 

@@ -29,9 +29,10 @@ import numpy as np
 from numba import carray, types
 from numba.extending import intrinsic
 
+from ..compiled.arena import aligned_zeros
 from ..compiled.call import call2, call3
 from ..compiled.memory import pointer
-from ..compiled.native import INTEGER, PLANE, Native, address_of, aligned_zeros
+from ..compiled.native import INTEGER, PLANE, Native, address_of
 from ..compiled.simd import Emitter, machine
 from .activations import NUMBERS, Activation, emit_activation
 

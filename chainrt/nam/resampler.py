@@ -27,9 +27,10 @@ from typing import Any
 import numpy as np
 from numba import carray, njit
 
+from ..compiled.arena import aligned_zeros
 from ..compiled.call import call3
 from ..compiled.memory import pointer
-from ..compiled.native import INTEGER, PLANE, Native, address_of, aligned_zeros
+from ..compiled.native import INTEGER, PLANE, Native, address_of
 
 PASS_HZ = 20_000.0
 PASS_SHARE = 20 / 44.1  # of the lower rate, where that is less
