@@ -64,5 +64,15 @@ def test_a_chain_of_four_times_as_many_blocks_may_change_four_times_as_often():
     assert many.climbs() == few.climbs()
 
 
+@pytest.mark.parametrize(("blocks", "seconds"), [(4, 6.4), (16, 1.6)])
+def test_however_many_blocks_fell_the_debt_is_no_larger(blocks, seconds):
+    patience, tick = Patience(57.0, blocks), 0
+    patience.wait(0.0, 100 * blocks)
+    while not patience.climbs():
+        tick += 1
+        patience.wait(tick * 0.01, 0)
+    assert tick * 0.01 == pytest.approx(seconds, abs=0.1)
+
+
 def test_what_would_win_most_is_never_too_dear():
     assert after(lambda tick: 10, 60).price() < 0.5

@@ -5,7 +5,10 @@ never a choice, but a climb is, and each climb sooner or later is followed by a 
 both in the purse; what can be heard is then at most `per_minute` changes, and a few more at the start.
 
 Rules kept here:
-* Falls are paid for, too, even from an empty purse; the debt is bounded, so that one long trouble is forgiven.
+* Falls are paid for, too, even from an empty purse; the debt is bounded, so that one long trouble is forgiven. The
+  bound does not grow with the chain, or sixteen amps that a single stall brought down would stay there for four seconds
+  (measured on 17 days of such a chain beside a busy program: utility 0.45 instead of 0.38, for 810 changes a minute
+  instead of 670).
 * What is scarce is dear: the emptier the purse, or the more changes have been heard of late, of those that may be, the
   more the next one has to win, so that changes go where most is heard of each. Where bursts come faster than the purse
   fills, the block that matters least stays down. Who has a full purse and has used little of what he may is not asked
@@ -18,7 +21,7 @@ from math import exp
 
 FEW = 4  # blocks
 PURSE = 8.0  # changes: two amps up and down twice, after a quiet time
-MOST_DEBT = 4.0
+MOST_DEBT = 4.0  # changes, in a chain of any size
 CHEAPEST, DEARER = 0.04, 0.45  # of the most that a change can gain: the price of one, and what full use adds to it
 FREE = 0.3  # share of the changes that may be heard, up to which they are cheap
 OF_LATE_S = 20.0  # time constant of what was heard of late: far above a burst, below a song
@@ -54,7 +57,7 @@ class Patience:
             self._a_second *= exp(-passed_s / OF_LATE_S)
             self._held += (1 - exp(-passed_s / SOON_S)) * (max(0.0, min(self._most, self._purse)) - self._held)
         self._counted_s = time_s
-        self._purse = max(-MOST_DEBT * self._times, min(self._most, self._purse) - changes)
+        self._purse = max(-MOST_DEBT, min(self._most, self._purse) - changes)
         self._a_second += changes / OF_LATE_S
 
     def forgive(self) -> None:

@@ -17,7 +17,8 @@ import namfile
 import numpy as np
 from plans import CONTAINER, PACK, PARTS_OF, SLICED
 
-from chainrt.compiled.native import address_of, aligned_zeros
+from chainrt.compiled.arena import aligned_zeros
+from chainrt.compiled.native import address_of
 from chainrt.nam import levels
 from chainrt.nam.architectures import pack
 
