@@ -14,7 +14,7 @@ from .chain import Chain, ChainBlock, CostTable
 from .control import Control, chain_model
 from .pair import Pair
 from .preset import Preset
-from .scheduler import POLICIES, BlockModel, ChainModel
+from .scheduler import BlockModel, ChainModel, policy_named
 from .switchboard import Switchboard
 
 
@@ -77,16 +77,16 @@ def make_board(
 ) -> Board:
     """Lay out the chain, measure it, and set it to the first plan. It may take seconds.
 
-    rate: Hz. frames: the longest period. guitar: float32, playing on which levels are compared. policy: of POLICIES.
-    budget: share of the deadline. tell, blocks: see Chain. costs: where the cost table comes from.
-    second_core: with an understudy. Raises PresetError.
+    rate: Hz. frames: the longest period. guitar: float32, playing on which levels are compared. policy: a name, see
+    scheduler/policies.py. budget: share of the deadline. tell, blocks: see Chain. costs: where the cost table comes
+    from. second_core: with an understudy. Raises PresetError.
     """
     chain = Chain(preset, rate, frames, tell, blocks)
     table = costs(chain)
     chain.set_costs(table)
     model = chain_model(chain, table, fidelity_table(chain, guitar))
     switchboard = Switchboard(chain)
-    control = Control(chain, POLICIES[policy](_without_bypassed(model, switchboard), budget))
+    control = Control(chain, policy_named(policy)(_without_bypassed(model, switchboard), budget))
     pair = None
     if second_core:
         pair = Pair(chain)

@@ -12,11 +12,21 @@ from pedalboards import chainrt
 from chainrt.benchmarks import chapters, comparing, page, running, statistics
 from chainrt.benchmarks.ablations import ABLATIONS
 from chainrt.benchmarks.chapter import FULL, QUICK, Effort, Picture, Sound, Table, Told
-from chainrt.benchmarks.contestants import CONTESTANTS, FAMILIES, FEW_CHANGES, OURS, SECOND_CORE, TWICE, player
+from chainrt.benchmarks.contestants import (
+    CONTESTANTS,
+    FAMILIES,
+    FEW_CHANGES,
+    OURS,
+    PATIENCE,
+    PATIENT,
+    SECOND_CORE,
+    TWICE,
+    player,
+)
 from chainrt.benchmarks.reacting import first_mean, first_stretch
 from chainrt.benchmarks.scenarios import ADVERSARIES, BLOCKS, DAYS, DOUBLED, NEW_BLOCK, SCENARIOS, STALL_NS
 from chainrt.benchmarks.scoring import best_possible, few_changes, longest_run, play, twice_the_period, weather_rows
-from chainrt.benchmarks.simulated import cell
+from chainrt.benchmarks.simulated import cell, measure
 from chainrt.benchmarks.store import Job, Store
 from chainrt.numeric import PEDALBOARD, numeric_chain
 
@@ -385,6 +395,14 @@ def test_cells_are_flat_different_and_kept_as_they_are(name, effort):
     assert all(isinstance(value, str | int | float | bool | None) for one in cells for value in one.values())
 
 
+def test_with_its_usual_patience_the_scheduler_is_itself(tmp_path):
+    usual = measure(cell(PATIENT, "bursts", 0, 4000, PATIENCE.usual), tmp_path)
+    assert usual == measure(cell(OURS, "bursts", 0, 4000), tmp_path)
+    calm = measure(cell(PATIENT, "bursts", 0, 4000, PATIENCE.sweep[0]), tmp_path)
+    assert calm["score"]["changes"] < usual["score"]["changes"]
+    assert calm["score"]["utility"] < usual["score"]["utility"]
+
+
 def test_in_full_everybody_plays_every_day_with_twenty_seeds():
     for name, days, more in (("policies", DAYS, [FEW_CHANGES]), ("adversaries", ADVERSARIES, [])):
         played = {(c["policy"], c["scenario"], c["seed"]) for c in chapters.load(name).cells(FULL)}
@@ -394,12 +412,13 @@ def test_in_full_everybody_plays_every_day_with_twenty_seeds():
 
 
 @pytest.mark.parametrize(
-    "name", ["policies", "one_core", "long_runs", "frontier", "timelines", "responses", "adversaries", "ablations"]
+    "name",
+    ["policies", "one_core", "patience", "long_runs", "frontier", "timelines", "responses", "adversaries", "ablations"],
 )
 def test_a_simulated_chapter_tells_of_whatever_rows_there_are(name, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     module = chapters.load(name)
-    shown = OURS, "static", "static 55 %", "without reflex"
+    shown = OURS, PATIENT, "static", "static 55 %", "without reflex"
     cells = [one | {"periods": 400} for one in module.cells(Effort("quick", 2)) if one["policy"] in shown]
     rows = [one | module.measure(one, tmp_path) for one in cells[-16:]]
     for some, draws in ((rows, True), (rows[:1], False)):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrt.scheduler import NOT_WARM, POLICIES, Adaptive, BlockModel, ChainModel, Observation
+from chainrt.scheduler import NOT_WARM, POLICIES, Adaptive, BlockModel, ChainModel, Observation, policy_named
 from chainrt.scheduler.policy import PAYS_S
 
 FRAMES, RATE, TICK = 64, 48_000, 8
@@ -273,7 +273,7 @@ class Spite:
 @pytest.mark.parametrize("a_minute", [20, 60])
 def test_however_the_load_swings_the_listener_is_bothered_only_so_often(a_minute):
     spite = Spite(patience_s=0.05)
-    spite.policy = Adaptive(TWO_AMPS, 0.7, changes_a_minute=a_minute)
+    spite.policy = policy_named(f"adaptive:{a_minute}")(TWO_AMPS, 0.7)
     spite.first_plan = spite.policy.first_plan
     run = Run(spite, spite.slowdown, seconds=60.0)
     assert 0.5 * a_minute < run.changes() <= a_minute + 8  # with what the purse holds at the start
@@ -432,15 +432,21 @@ def test_what_was_learned_about_a_block_stays_with_it_when_others_come_before_it
     assert policy.estimator.block_ratio.tolist() == [1.0, 0.8, 1.3]
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", ["", "best", "full:9", "adaptive:", "adaptive:x", "adaptive:0", "adaptive:inf"])
+def test_a_policy_that_does_not_exist_is_told_with_all_that_do(name):
+    with pytest.raises(ValueError, match="adaptive, full, lite, and adaptive:N"):
+        policy_named(name)
+
+
+@pytest.mark.parametrize("name", [*POLICIES, "adaptive:150"])
 def test_every_policy_answers_a_change_with_a_plan_for_the_new_chain(name):
-    policy = POLICIES[name](TWO_AMPS, 0.7)
+    policy = policy_named(name)(TWO_AMPS, 0.7)
     policy.first_plan()
     fewer = replace(TWO_AMPS, blocks=TWO_AMPS.blocks[1:])
     policy.change(fewer, 0.6)
     plan = policy.decide(1.0, seen_at(fewer, (0, 1)))
     assert len(plan.target) == 2
-    assert policy.decide(1.01, seen_at(fewer, plan.target)) is None or name == "adaptive"
+    assert policy.decide(1.01, seen_at(fewer, plan.target)) is None or name.startswith("adaptive")
 
 
 def test_a_bypassed_block_costs_nothing_and_is_never_warmed():

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..scheduler import POLICIES, Adaptive, ChainModel, Policy
+from ..scheduler.policy import MOST_CHANGES_A_MINUTE
 from .ablations import ABLATIONS
 from .rivals import alert, at_load_time, static, three_states, threshold
 
@@ -31,6 +33,7 @@ class OnTwoCores(Adaptive):
 
 OURS, SECOND_CORE, TWICE = "adaptive", "adaptive, second core", "full, twice the period"
 FEW_CHANGES = "clairvoyant, few changes"
+PATIENT = "adaptive, patience"
 BUDGETS = (0.45, 0.55, 0.65, 0.75, 0.85, 0.92, BUDGET, 1.0)
 
 FAMILIES = {
@@ -44,6 +47,14 @@ FAMILIES = {
     "ALERT-like, free": Family(lambda sigmas: alert(sigmas, True), "sigmas", 3.0, (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)),
     "ALERT-like, charged": Family(lambda sigmas: alert(sigmas, False), "sigmas", 3.0, (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)),
 }
+
+PATIENCE = Family(
+    lambda changes: partial(Adaptive, changes_a_minute=changes),
+    "changes a minute",
+    MOST_CHANGES_A_MINUTE,
+    (15.0, 30.0, MOST_CHANGES_A_MINUTE, 100.0, 150.0, 1000.0),
+)
+"""The scheduler at its usual budget, its patience turned instead."""
 
 _USUAL = {name: family.make(family.usual) for name, family in FAMILIES.items()}
 
@@ -61,7 +72,7 @@ CONTESTANTS: dict[str, Make] = {
 
 
 def is_rival(name: str) -> bool:
-    return name not in (OURS, SECOND_CORE, FEW_CHANGES)
+    return name not in (OURS, SECOND_CORE, FEW_CHANGES, PATIENT)
 
 
 def player(name: str, knob: float | None) -> tuple[Make, float]:
@@ -69,4 +80,6 @@ def player(name: str, knob: float | None) -> tuple[Make, float]:
     given place."""
     if knob is None:
         return (CONTESTANTS | ABLATIONS)[name], BUDGET
+    if name == PATIENT:
+        return PATIENCE.make(knob), BUDGET
     return FAMILIES[name].make(knob), BUDGET if is_rival(name) else knob

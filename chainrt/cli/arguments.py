@@ -57,7 +57,12 @@ def parser() -> Parser:
         help="share of the deadline to use (default: 70%%, or as the --device's profile says)",
     )
     run.add_argument("--memory", metavar="SIZE", help="keep only levels that fit, as 2MiB (default: keep all)")
-    run.add_argument("--policy", metavar="NAME", default="adaptive", help="adaptive (default), full or lite")
+    run.add_argument(
+        "--policy",
+        metavar="NAME",
+        default="adaptive",
+        help="adaptive (default), adaptive:N (at most about N changes of levels a minute, not 57), full or lite",
+    )
     run.add_argument(
         "--second-core",
         action="store_true",

@@ -14,7 +14,7 @@ from ..meters import LevelChange
 from ..pair import NATIVES, check_cores
 from ..performance import Performance
 from ..riff import riff
-from ..scheduler import POLICIES, ChainModel, fits_without, least_share
+from ..scheduler import ChainModel, fits_without, least_share
 from ..session import Session
 from ..simulate import extra_block, simulate
 from ..snapshot import named
@@ -36,7 +36,7 @@ def run(options) -> int:
     budget = read(values.budget, options.budget) if options.budget is not None else None
     frames = read(values.period, options.period)
     rate = read(values.rate, options.rate)
-    policy = read(values.choice, "--policy", options.policy, POLICIES)
+    policy = read(values.policy, options.policy)
     memory = read(values.memory, options.memory) if options.memory else None
     read(_only_together, options, is_virtual)
     seed = read(values.integer, "--seed", options.seed or "0", 0, 2**63 - 1) if is_virtual else None

@@ -13,7 +13,6 @@ from ..board import make_board
 from ..errors import DeviceError, Fault, PresetError
 from ..preset import load as load_preset
 from ..riff import riff
-from ..scheduler import POLICIES
 from ..weather import SCENARIOS
 from . import show, values
 
@@ -30,7 +29,7 @@ def study(options) -> int:
     periods = read(values.integer, "--periods", options.periods, 1, MOST_PERIODS)
     workers = read(values.integer, "--workers", options.workers or str(os.cpu_count() or 1), 1, MOST_WORKERS)
     budget = read(values.budget, options.budget) if options.budget else 0.0
-    policy = read(values.choice, "--policy", options.policy, POLICIES)
+    policy = read(values.policy, options.policy)
     names = read(_several, "--devices", options.devices, devices.names())
     scenarios = read(_several, "--scenarios", options.scenarios, SCENARIOS)
     boards = {path: read(load_preset, path) for path in options.presets}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 
 from ..errors import ChainrtError, DeviceError, Fault, PresetError
 from ..quantity import parse_quantity
+from ..scheduler import policy_named
 
 
 class Reader:
@@ -57,6 +58,15 @@ def choice(option: str, text: str, allowed: Collection[str]) -> str:
     if text not in allowed:
         what = option.strip("-").lower()
         raise PresetError(Fault(option, f"no {what} {text!r}; there are {', '.join(allowed)}"))
+    return text
+
+
+def policy(text: str) -> str:
+    """The name of a policy: "adaptive", "adaptive:150", "full" ..."""
+    try:
+        policy_named(text)
+    except ValueError as error:
+        raise PresetError(Fault("--policy", str(error))) from None
     return text
 
 

@@ -7,7 +7,8 @@
 
 `records` says what goes in and out, `estimator` how slow the machine is, `frontier` and `planner` which levels are
 best, `headroom` how much room to leave, `insurance` what the time left over is spent on, `exchange` which step can
-be taken when the best cannot, `patience` how often a listener may be bothered, and `policy` when to move.
+be taken when the best cannot, `patience` how often a listener may be bothered, `policy` when to move, and
+`policies` which policies there are.
 
 Rules kept in this room: standard library and numpy only; no clock, no audio, no threads, no files. Time is an
 argument. The same inputs give the same plans, so a recorded session can be decided again.
@@ -15,7 +16,8 @@ argument. The same inputs give the same plans, so a recorded session can be deci
 
 from .frontier import Frontier
 from .planner import Choice, choose, fits_without, least_share
-from .policy import POLICIES, Adaptive, Fixed, Policy
+from .policies import POLICIES, Fixed, policy_named
+from .policy import Adaptive, Policy
 from .records import NOT_WARM, BlockModel, ChainModel, Observation, Plan
 
 __all__ = [
@@ -33,4 +35,5 @@ __all__ = [
     "choose",
     "fits_without",
     "least_share",
+    "policy_named",
 ]

@@ -31,10 +31,9 @@ Rules `Adaptive` keeps:
 * The reflex is told whom to give up first: who loses the least utility for a nanosecond.
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import inf
-from operator import attrgetter, gt, lt
+from operator import gt, lt
 from typing import Protocol
 
 import numpy as np
@@ -47,7 +46,7 @@ from .headroom import Headroom
 from .insurance import arrives_at, running_ns, spend_spare_time
 from .patience import Patience
 from .planner import Choice, choose, least_share
-from .records import NOT_WARM, BlockModel, ChainModel, Observation, Plan, differences
+from .records import ChainModel, Observation, Plan, differences
 
 MARGIN = 0.03  # share of the capacity that a new plan leaves free: more than the jitter of an ordinary chain
 RESCUE = 0.95  # share of the deadline that catching up may fill when a block has to fall and is not warm
@@ -86,40 +85,6 @@ class Policy(Protocol):
         Blocks are known again by their id. The next `decide` answers with a plan for the new chain; who starts a new
         engine for it asks `first_plan` instead.
         """
-
-
-class Fixed:
-    """Every block at one level for ever: what a player without a scheduler has.
-
-    rule: which level a block has, for chains that change while they play; without it none of their blocks may come
-    or go.
-    """
-
-    reflex = False
-
-    def __init__(self, levels: Iterable[int], rule: Callable[[BlockModel], int] | None = None):
-        self._rule = rule
-        self._set(levels)
-
-    def _set(self, levels: Iterable[int]) -> None:
-        levels = tuple(levels)
-        self._plan = Plan(levels, (NOT_WARM,) * len(levels), (0,) * len(levels), ("",) * len(levels))
-        self._is_news = False
-
-    def first_plan(self) -> Plan:
-        self._is_news = False
-        return self._plan
-
-    def decide(self, time_s: float, seen: Observation) -> Plan | None:
-        return self.first_plan() if self._is_news else None
-
-    def set_budget(self, budget: float) -> None:
-        """A fixed plan does not ask what it costs."""
-
-    def change(self, chain: ChainModel, budget: float) -> None:
-        if self._rule:
-            self._set(map(self._rule, chain.blocks))
-        self._is_news = True
 
 
 class Adaptive:
@@ -428,18 +393,3 @@ class Adaptive:
 def _slimmable(chain: ChainModel) -> int:
     """How many blocks have levels to choose from."""
     return sum(len(block.allowed) > 1 for block in chain.blocks)
-
-
-def full(chain: ChainModel, budget: float) -> Fixed:
-    """Every block at its largest level, whatever it costs."""
-    largest = attrgetter("largest")
-    return Fixed(map(largest, chain.blocks), largest)
-
-
-def lite(chain: ChainModel, budget: float) -> Fixed:
-    """Every block at its smallest level, whatever is left unused."""
-    smallest = attrgetter("smallest")
-    return Fixed(map(smallest, chain.blocks), smallest)
-
-
-POLICIES: dict[str, Callable[[ChainModel, float], Policy]] = {"adaptive": Adaptive, "full": full, "lite": lite}

@@ -4,8 +4,8 @@ from importlib import import_module
 from types import ModuleType
 
 NAMES = (
-    *("policies", "one_core", "long_runs", "frontier", "reaction", "timelines", "responses", "adversaries"),
-    *("ablations", "clock", "sound", "instances", "instances_here", "measuring"),
+    *("policies", "one_core", "patience", "long_runs", "frontier", "reaction", "timelines", "responses"),
+    *("adversaries", "ablations", "clock", "sound", "instances", "instances_here", "measuring"),
 )
 
 
