@@ -1,10 +1,10 @@
 """The memory of the audio thread: zeroed, on cache lines, close together, and in large pages where there are any.
 
-Why: a processor that slept for most of a period has forgotten not only what lay in memory but also where, and looking
-that up, page by page, made the sound wait longer than the data did. So what a chain touches is cut piece by piece from
-*arenas* of 2 MiB, for which the system is asked for one page each (transparent huge pages, Linux). Measured by the wall
-clock, period by period, 14 processes each in turn: a chain of one amp takes 0.95 (± 0.04) of what it took in pieces of
-the heap, one of two amps 0.91 (± 0.03); without pauses 0.96 and 0.99 (± 0.02).
+Why: a processor that slept for most of a period has forgotten what lay in memory, and where: it looks that up page by
+page, and the sound waits for both. So what a chain touches is cut piece by piece from *arenas* of 2 MiB, for which the
+system is asked for one page each (transparent huge pages, Linux). Measured by the wall clock, period by period, 14
+processes each in turn: a chain of one amp takes 0.95 (± 0.04) of what it took in pieces of the heap, one of two amps
+0.91 (± 0.03); without pauses 0.96 and 0.99 (± 0.02).
 
 Rules kept here:
 * Every byte of a piece is written here, so that none has to be fetched from the system while the sound plays.
