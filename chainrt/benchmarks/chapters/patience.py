@@ -19,13 +19,14 @@ __all__ = ["IS_TIMED", "TITLE", "cells", "measure", "tell"]
 TITLE = "What patience costs"
 IS_TIMED = False
 QUICK_SCENARIOS, QUICK_SEEDS = ("bursts",), 1
+QUICK_SWEEP = PATIENCE.usual, PATIENCE.sweep[-1]
 
 
 def cells(effort: Effort) -> list[Cell]:
     if effort.is_full:
         scenarios, sweep, periods, seeds = DAYS, PATIENCE.sweep, PERIODS, effort.seeds
     else:
-        scenarios, sweep, periods, seeds = QUICK_SCENARIOS, PATIENCE.sweep[2::3], QUICK_PERIODS, QUICK_SEEDS
+        scenarios, sweep, periods, seeds = QUICK_SCENARIOS, QUICK_SWEEP, QUICK_PERIODS, QUICK_SEEDS
     return [
         cell(PATIENT, scenario, seed, periods, knob) for seed, scenario, knob in product(range(seeds), scenarios, sweep)
     ]
