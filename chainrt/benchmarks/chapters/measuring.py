@@ -80,11 +80,13 @@ def _meters(row: Row) -> tuple[list[str], list[Table]]:
     a_block = (price[many] - price[few]) / (BOARDS[many][1] - BOARDS[few][1])
     a_period = price[few] - BOARDS[few][1] * a_block
     a_level = (price[amps] - price[many]) / BOARDS[amps][1]
-    kept = "within" if a_period <= LIMIT_NS[0] and a_block <= LIMIT_NS[1] else "NOT within"
+    most = {name: LIMIT_NS[0] + LIMIT_NS[1] * BOARDS[name][1] for name in (few, many)}
+    kept = "within" if all(price[name] <= most[name] for name in most) else "NOT within"
     said = [
-        f"Meters, reflex and dispatch cost {a_period:,.0f} ns a period and {a_block:,.0f} ns a block ({few} to {many}),"
-        f" {kept} the {LIMIT_NS[0]:,.0f} and {LIMIT_NS[1]:,.0f} ns aimed at. A block that has levels costs"
-        f" {a_level:,.0f} ns more: its input is kept, its muted levels are looked after."
+        f"Meters, reflex and dispatch cost {price[few]:,.0f} ns ({few}) and {price[many]:,.0f} ns ({many}), which is"
+        f" {a_period:,.0f} ns a period and {a_block:,.0f} ns a block; {kept} the {most[few]:,.0f} and {most[many]:,.0f}"
+        f" ns aimed at ({LIMIT_NS[0]:,.0f} a period and {LIMIT_NS[1]:,.0f} a block, together). A block that has levels"
+        f" costs {a_level:,.0f} ns more: its input is kept, its muted levels are looked after."
     ]
     lines = [
         (name, *(f"{ns[f'{name}, {way}']:,.0f}" for way in ("kernels alone", "engine", "engine with reflex")))

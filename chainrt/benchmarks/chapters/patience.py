@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 
+from ...scheduler.patience import PURSE
 from ..chapter import Cell, Effort, Picture, Row, Table, Told
 from ..comparing import MINUTE_S, evidence, groups, misses_per_million, utilities
 from ..contestants import PATIENCE, PATIENT
@@ -67,7 +68,8 @@ def tell(rows: list[Row]) -> Told:
         "Who changes seldom loses the time between the end of a trouble and the next change. So the scheduler is asked"
         " for more and for fewer changes than it makes by itself (`--policy adaptive:N`). Aimed at: a regret of"
         f" {REGRET_AIM:g}, and at most {MOST_CHANGES['calm']:g} changes a minute in calm and thermal,"
-        f" {MOST_CHANGES_ELSEWHERE:g} in bursts; nothing was asked for elsewhere.",
+        f" {MOST_CHANGES_ELSEWHERE:g} in bursts; nothing was asked for elsewhere. Days as short as these hear more than"
+        f" was asked for, since a chain begins with {PURSE:g} changes to spend.",
         evidence(rows),
     )
     parts = (
