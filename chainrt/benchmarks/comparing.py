@@ -53,6 +53,19 @@ def utilities(rows: Sequence[Row]) -> list[float]:
     return [score_of(row).utility / row["periods"] for row in rows]
 
 
+def regrets(rows: Sequence[Row]) -> list[float]:
+    return [row["possible"]["99 periods"] - value for row, value in zip(rows, utilities(rows), strict=True)]
+
+
+def changes_a_minute(rows: Sequence[Row]) -> list[float]:
+    return [score_of(row).changes / (row["periods"] * PERIOD_S / MINUTE_S) for row in rows]
+
+
+def per_million(rows: Sequence[Row], count: str) -> float:
+    """A count of scoring.Score in a million periods of all rows together."""
+    return 1e6 * sum(getattr(score_of(row), count) for row in rows) / sum(row["periods"] for row in rows)
+
+
 HEADINGS = (
     *("scenario", "policy", "avoidable misses a million>", "late stalls>", "unavoidable>", "held>", "cold falls>"),
     *("longest run>", "utility>", "regret>", "changes a minute>"),
@@ -84,23 +97,14 @@ def score_table(name: str, caption: str, rows: Sequence[Row]) -> Table:
 def _cells(rows: Sequence[Row]) -> list[str]:
     scores, periods = [score_of(row) for row in rows], [row["periods"] for row in rows]
     counts = [score.avoidable for score in scores]
-    total = sum(periods)
-    regrets = [row["possible"]["99 periods"] - value for row, value in zip(rows, utilities(rows), strict=True)]
-    changes = [score.changes / (row["periods"] * PERIOD_S / MINUTE_S) for score, row in zip(scores, rows, strict=True)]
-
-    def per_million(counts: Iterable[float], form: str) -> str:
-        return f"{1e6 * sum(counts) / total:{form}}"
-
     return [
-        write_rate(counts, periods) if len(rows) > 1 or not sum(counts) else per_million(counts, ",.0f"),
-        per_million((score.late_stalls for score in scores), ",.1f"),
-        per_million((score.unavoidable for score in scores), ",.0f"),
-        per_million((score.held for score in scores), ",.0f"),
-        per_million((score.cold for score in scores), ",.0f"),
+        write_rate(counts, periods) if len(rows) > 1 or not sum(counts) else f"{per_million(rows, 'avoidable'):,.0f}",
+        f"{per_million(rows, 'late_stalls'):,.1f}",
+        *(f"{per_million(rows, count):,.0f}" for count in ("unavoidable", "held", "cold")),
         f"{max(score.longest for score in scores):,}",
         _mean(utilities(rows), ".3f"),
-        _mean(regrets, "+.3f"),
-        _mean(changes, ",.1f"),
+        _mean(regrets(rows), "+.3f"),
+        _mean(changes_a_minute(rows), ",.1f"),
     ]
 
 

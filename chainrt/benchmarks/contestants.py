@@ -80,6 +80,5 @@ def player(name: str, knob: float | None) -> tuple[Make, float]:
     given place."""
     if knob is None:
         return (CONTESTANTS | ABLATIONS)[name], BUDGET
-    if name == PATIENT:
-        return PATIENCE.make(knob), BUDGET
-    return FAMILIES[name].make(knob), BUDGET if is_rival(name) else knob
+    family = PATIENCE if name == PATIENT else FAMILIES[name]
+    return family.make(knob), knob if family.knob == "budget" else BUDGET

@@ -7,11 +7,11 @@ import numpy as np
 
 from ...scheduler.patience import PURSE
 from ..chapter import Cell, Effort, Picture, Row, Table, Told
-from ..comparing import MINUTE_S, evidence, groups, misses_per_million, utilities
+from ..comparing import changes_a_minute, evidence, groups, per_million, regrets, utilities
 from ..contestants import PATIENCE, PATIENT
-from ..scenarios import DAYS, PERIOD_S
+from ..scenarios import DAYS
 from ..scoring import MOST_CHANGES, MOST_CHANGES_ELSEWHERE
-from ..simulated import cell, measure, score_of
+from ..simulated import cell, measure
 from .one_core import REGRET_AIM
 from .policies import PERIODS, QUICK_PERIODS
 
@@ -46,17 +46,8 @@ class Place:
 
 
 def _place(asked: float, rows: list[Row]) -> Place:
-    scores = [score_of(row) for row in rows]
-    possible = np.mean([row["possible"]["99 periods"] for row in rows])
-    minutes = sum(score.periods for score in scores) * PERIOD_S / MINUTE_S
-    return Place(
-        asked,
-        sum(score.changes for score in scores) / minutes,
-        float(np.mean(utilities(rows))),
-        float(possible - np.mean(utilities(rows))),
-        float(np.mean(misses_per_million(rows))),
-        1e6 * sum(score.late_stalls for score in scores) / sum(score.periods for score in scores),
-    )
+    in_the_mean = [float(np.mean(told(rows))) for told in (changes_a_minute, utilities, regrets)]
+    return Place(asked, *in_the_mean, per_million(rows, "avoidable"), per_million(rows, "late_stalls"))
 
 
 def tell(rows: list[Row]) -> Told:
