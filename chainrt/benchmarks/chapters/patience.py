@@ -57,7 +57,7 @@ def tell(rows: list[Row]) -> Told:
     }
     about = (
         "Who changes seldom loses the time between the end of a trouble and the next change. So the scheduler is asked"
-        " for more and for fewer changes than it makes by itself (`--policy adaptive:N`). Aimed at: a regret of"
+        " for more and for fewer changes than it makes by itself (--policy adaptive:N). Aimed at: a regret of"
         f" {REGRET_AIM:g}, and at most {MOST_CHANGES['calm']:g} changes a minute in calm and thermal,"
         f" {MOST_CHANGES_ELSEWHERE:g} in bursts; nothing was asked for elsewhere. Days as short as these hear more than"
         f" was asked for, since a chain begins with {PURSE:g} changes to spend.",
