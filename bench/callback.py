@@ -34,13 +34,13 @@ from pathlib import Path
 
 import cffi
 import numpy as np
-from numba import carray, types
 
 from chainrt import portaudio, preset
 from chainrt.board import make_board
 from chainrt.compiled.arena import aligned_zeros
+from chainrt.compiled.language import FLOAT, INT32, INTEGER, carray
 from chainrt.compiled.memory import pointer
-from chainrt.compiled.native import FLOAT, INTEGER, Native, address_of
+from chainrt.compiled.native import Native, address_of
 from chainrt.engine.card import find_due
 from chainrt.layout import CARD, ENGINE
 from chainrt.riff import riff
@@ -79,7 +79,7 @@ def _count_xrun(counter):
     return 0
 
 
-count_xrun = Native(_count_xrun, (INTEGER,), "count_xrun", returns=types.int32)
+count_xrun = Native(_count_xrun, (INTEGER,), "count_xrun", returns=INT32)
 
 
 class Xruns:

@@ -24,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from numba import carray
 
 from chainrt.benchmarks.results import write_section
 from chainrt.block import BLOCKS, Block, Settings
@@ -32,8 +31,9 @@ from chainrt.chain import ChainBlock, compile_blocks, settled_state
 from chainrt.compiled.arena import aligned_zeros
 from chainrt.compiled.call import call4, call5
 from chainrt.compiled.denormals import flush_denormals, restore_denormals
+from chainrt.compiled.language import INTEGER, PLANE, carray
 from chainrt.compiled.memory import pointer
-from chainrt.compiled.native import INTEGER, PLANE, Native, address_of
+from chainrt.compiled.native import Native, address_of
 from chainrt.preset import BlockSpec, Slim
 from chainrt.riff import riff
 

@@ -30,16 +30,16 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from numba.extending import intrinsic
 
 from chainrt import typical
 from chainrt.benchmarks.results import commit, processor, write_section
 from chainrt.compiled.arena import aligned_zeros
 from chainrt.compiled.call import call3
 from chainrt.compiled.clock import now_ns
+from chainrt.compiled.language import INTEGER, PLANE, intrinsic, signature
 from chainrt.compiled.memory import address
-from chainrt.compiled.native import INTEGER, PLANE, Native, address_of
-from chainrt.compiled.simd import Emitter, machine
+from chainrt.compiled.native import Native, address_of
+from chainrt.compiled.simd import I64, Emitter, machine
 from chainrt.nam.architectures import pack
 from chainrt.nam.levels import load
 from chainrt.timing import time_calls
@@ -155,9 +155,9 @@ def _multiply_add_peak(typingctx, turns):
         for total in sums[1:]:
             kept = emit.plus(kept, total.get())
         lane = builder.extract_element(kept, emit.integer(0))
-        return builder.fptosi(lane, context.get_value_type(INTEGER))
+        return builder.fptosi(lane, I64)
 
-    return INTEGER(INTEGER), generate
+    return signature(INTEGER, INTEGER), generate
 
 
 def _time_peak(turns):

@@ -26,7 +26,8 @@ from pathlib import Path
 import numpy as np
 
 from .compiled.arena import aligned_zeros
-from .compiled.native import INTEGER, PLANE, Native
+from .compiled.language import INTEGER, PLANE
+from .compiled.native import Native
 from .vocabulary import UNITS
 
 

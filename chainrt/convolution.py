@@ -25,12 +25,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import carray, njit
 
 from .compiled.arena import aligned_zeros
 from .compiled.call import call3
+from .compiled.language import INTEGER, carray, njit
 from .compiled.memory import address, pointer
-from .compiled.native import INTEGER, Native, address_of
+from .compiled.native import Native, address_of
 
 NEAR, FAR = 64, 1024  # frames in a partition of the two tiers
 HEAD = 2 * NEAR  # taps that are summed one by one
@@ -69,13 +69,13 @@ CONVOLVER = np.dtype(
     align=True,
 )
 
-fast = njit(error_model="numpy", fastmath={"contract"})  # a * b + c in one instruction
+fast = njit(fastmath={"contract"})  # a * b + c in one instruction
 
 
 # -- the compiled side ----------------------------------------------------------------------------------------------
 
 
-@njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
+@njit(fastmath={"contract"}, forceinline=True)
 def add_eight_taps(ir, past, total, frames):
     """total[i] += the sum over k < 8 of ir[k] * past[7 + i - k], for i < frames."""
     a, b, c, d, e, f, g, h = ir[0], ir[1], ir[2], ir[3], ir[4], ir[5], ir[6], ir[7]

@@ -11,19 +11,20 @@ Rules kept here:
 import math
 
 import numpy as np
-from numba import njit
+
+from .compiled.language import njit
 
 CHUNK = 64  # frames that are worked on at a time
 GUARD = 3 * CHUNK  # frames behind a tape's end, where what it begins with is repeated: any chunk lies in one piece
 
-inline = njit(error_model="numpy", forceinline=True)
-fused = njit(error_model="numpy", forceinline=True, fastmath={"contract"})  # a * b + c in one instruction
-called = njit(error_model="numpy", fastmath={"contract"})  # LLVM decides; larger ones compile quicker as calls
+inline = njit(forceinline=True)
+fused = njit(forceinline=True, fastmath={"contract"})  # a * b + c in one instruction
+called = njit(fastmath={"contract"})  # LLVM decides; larger ones compile quicker as calls
 
 SINE_1, SINE_3, SINE_5, SINE_7 = 1.5707910110721512, -0.6458928495206286, 0.07943434456113996, -0.0043330952606071005
 
 
-@njit(error_model="numpy")
+@njit
 def make_finite(x, n):
     """Replace what is no sound (not a number, or beyond 120 dBFS) in the plane x[0:n] by silence.
 
@@ -34,7 +35,7 @@ def make_finite(x, n):
         x[i] = x[i] if -most < x[i] < most else nothing
 
 
-@njit(error_model="numpy")
+@njit
 def gain(db):
     """Linear gain of `db` decibels."""
     return 10.0 ** (db / 20.0)
@@ -100,7 +101,7 @@ def arrived_after(ms, rate):
     return math.ceil(53 * math.log(2) * ms * rate / 1000.0)
 
 
-@njit(error_model="numpy")
+@njit
 def glide_from(memory, goal):
     """Where a gliding knob stands: at its `memory`, or at once at its `goal` when the state is fresh (memory 0).
 
@@ -109,7 +110,7 @@ def glide_from(memory, goal):
     return memory if memory > 0.0 else goal
 
 
-@njit(error_model="numpy")
+@njit
 def louder(now, goal, glide):
     """The next value of a linear gain that glides, but grows by no more than 1 % a frame.
 
@@ -134,7 +135,7 @@ def louder_chunk(now, goal, glide, out, frames):
     return now
 
 
-@njit(error_model="numpy")
+@njit
 def sine(cycles):
     """sin(2 pi cycles) to 1e-6 for any number of cycles, without a branch or a call, so loops over it become vectors.
 
@@ -146,14 +147,14 @@ def sine(cycles):
     return math.copysign(t * (SINE_1 + t2 * (SINE_3 + t2 * (SINE_5 + t2 * SINE_7))), turn)
 
 
-@njit(error_model="numpy")
+@njit
 def next_cycle(cycles, hz, rate):
     """Where a wave of `hz` stands one frame later, 0 to 1."""
     cycles += hz / rate
     return cycles - 1.0 if cycles >= 1.0 else cycles
 
 
-@njit(error_model="numpy")
+@njit
 def read_tape(tape, at, delay):
     """What a tape held `delay` frames before place `at`, between two frames by a polynomial of third order.
 
@@ -212,7 +213,7 @@ def read_swinging(tape, at, delay, swing, sign, nearest, out, frames):
         out[i] = outer * ((d + one) * oldest - (d - two) * newest) + inner * ((d - one) * new - d * old)
 
 
-@njit(error_model="numpy")
+@njit
 def decibels(x):
     """20 log10(x) to 1e-4 dB, for float32 x above 1e-37, without a branch or a call: loops over it become vectors.
 
@@ -226,7 +227,7 @@ def decibels(x):
     return np.float32(6.0205999) * log2
 
 
-@njit(error_model="numpy")
+@njit
 def amplitude(db):
     """10^(db / 20) to 1e-5 dB, for float32 db within 700 dB around 0, without a branch or a call, as `decibels`."""
     octaves = np.float32(0.16609640) * np.float32(db)

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import tables, typical
 from .block import BLOCKS, Level, Settings
-from .calibrate import fidelity_table
+from .calibrate import FIDELITY_SECONDS, fidelity_table
 from .chain import Chain, ChainBlock, plan_blocks
 from .devices import Device
 from .engine import FADE_FRAMES
@@ -125,7 +125,7 @@ def _known(preset: Preset, rate: float, planned: list[ChainBlock], tell: Tell | 
     if known is None:
         chain = Chain(preset, rate, FRAMES, tell, planned)
         known = {
-            "db": fidelity_table(chain, riff(rate)),
+            "db": fidelity_table(chain, riff(rate, seconds=FIDELITY_SECONDS)),
             "bytes": [[level_bytes(level) for level in block.levels] for block in planned],
         }
         keep("facts", key, known)

@@ -16,8 +16,7 @@ Sources: Simper, "Solving the continuous SVF equations using trapezoidal integra
 
 import math
 
-from numba import njit
-
+from .compiled.language import njit
 from .dsp import smoothing
 
 LOW_CUT, LOW_SHELF, BELL, HIGH_SHELF, HIGH_CUT = range(5)
@@ -41,14 +40,14 @@ def equaliser_state(bands: int) -> list[tuple]:
     ]
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(forceinline=True)
 def aim(s, b, hz, db, q):
     """Say where band b is to go."""
     goal = s.goals[b]
     goal[0], goal[1], goal[2] = hz, db, q
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(forceinline=True)
 def move_bands(bands, goals, part):
     """Let all bands cover a `part` of their way to their goals; False if they are there already.
 
@@ -71,7 +70,7 @@ def move_bands(bands, goals, part):
     return far
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(forceinline=True)
 def design(section, kind, hz, db, q, rate):
     """Fill the six coefficients of a section: a filter of this kind at `hz`, at most 0.49 of the rate."""
     g = math.tan(math.pi * min(hz / rate, 0.49))
@@ -97,7 +96,7 @@ def design(section, kind, hz, db, q, rate):
     section[3], section[4], section[5] = m1 * a1 + m2 * a2, m2 - m1 * a2 - m2 * a3, m0 + m1 * a2 + m2 * a3
 
 
-@njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
+@njit(fastmath={"contract"}, forceinline=True)
 def filter_pair(sections, memory, b, x, start, frames):
     """x[start : start + frames] through the sections b and b + 1, in place."""
     first, second = sections[b], sections[b + 1]
@@ -115,7 +114,7 @@ def filter_pair(sections, memory, b, x, start, frames):
     memory[b + 1, 0], memory[b + 1, 1] = r, t
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(forceinline=True)
 def equalise(kinds, s, rate, x, n):
     """x[0:n] through one section for each of the `kinds`, whose bands glide to where they were aimed at."""
     sections, memory = s.sections, s.memory

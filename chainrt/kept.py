@@ -17,14 +17,12 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .places import PACKAGE, cache_root
+from .places import PACKAGE, cache_root, libraries, stamp
 
 UNUSED_SECONDS = 90 * 24 * 3600  # older files are removed when a new one is kept
-LIBRARIES = "numba", "llvmlite", "numpy"  # whose version may change what is computed
 
 
 # -- tables ---------------------------------------------------------------------------------------------------------
@@ -91,15 +89,5 @@ def _digest_of_file(path: str | Path) -> str:
 @lru_cache
 def _sources() -> str:
     """All that answers are computed by, told as Python tells whether a module has changed: by time and size."""
-    told = [_stamp(path) for path in sorted(PACKAGE.rglob("*.py"))]
+    told = [stamp(path) for path in sorted(PACKAGE.rglob("*.py"))]
     return hashlib.sha256(repr((told, libraries())).encode()).hexdigest()
-
-
-def libraries() -> list[tuple[str, int, int]]:
-    """What tells another version of the libraries that compile and compute, without importing them."""
-    return [_stamp(find_spec(name).origin) for name in LIBRARIES]
-
-
-def _stamp(path: str | Path) -> tuple[str, int, int]:
-    stat = os.stat(path)
-    return str(path), stat.st_mtime_ns, stat.st_size

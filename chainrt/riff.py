@@ -19,6 +19,7 @@ import numpy as np
 
 TEMPO_BPM = 96
 BEATS = 16
+SECONDS = BEATS * 60.0 / TEMPO_BPM
 PEAK = 0.5  # full scale is 1: a guitar through an interface with 6 dB to spare; peaks are rounded off towards it
 LOUDNESS = 0.28  # of a string struck hard, as a part of PEAK
 
@@ -95,11 +96,11 @@ SCORE = (
 )
 
 
-def riff(rate: float = 48000, seed: int = 1) -> np.ndarray:
-    """Ten seconds of mono guitar at `rate` Hz as float32."""
+def riff(rate: float = 48000, seed: int = 1, seconds: float = SECONDS) -> np.ndarray:
+    """Ten seconds of mono guitar at `rate` Hz as float32, or only the first `seconds` of them: the same, and sooner."""
     rng = np.random.default_rng(seed)
     beat_s = 60.0 / TEMPO_BPM
-    frames = round(BEATS * beat_s * rate)
+    whole, frames = (round(length * rate) for length in (SECONDS, min(seconds, SECONDS)))
     notes = [[] for _ in OPEN_STRINGS_MIDI]  # for each string: start and end in frames, fret, stroke, gain
     for stroke in SCORE:
         start_s = stroke.beat * beat_s + rng.uniform(0, EARLY_OR_LATE_S)
@@ -113,13 +114,16 @@ def riff(rate: float = 48000, seed: int = 1) -> np.ndarray:
     played = np.zeros(frames)
     release = round(RELEASE_S * rate)
     for open_midi, line in zip(OPEN_STRINGS_MIDI, notes, strict=True):
-        following = [note[0] for note in line[1:]] + [frames]
+        following = [note[0] for note in line[1:]] + [whole]
         for (start, end, fret, stroke, gain), next_start in zip(line, following, strict=True):
             note_hz = 440.0 * 2 ** ((open_midi + fret - 69) / 12)
-            length = min(end + release, next_start + release, frames) - start
-            note = gain * pluck(rng, note_hz, length, rate, stroke.force.lowpass_hz, stroke.palm)
-            note[-release:] *= np.linspace(1, 0, release) ** 2
-            played[start : start + length] += note
+            length = min(end + release, next_start + release, whole) - start
+            if start >= frames:
+                rng.uniform(size=round(rate / note_hz))  # what its pick would have drawn
+            else:
+                note = gain * pluck(rng, note_hz, length, rate, stroke.force.lowpass_hz, stroke.palm)
+                note[-release:] *= np.linspace(1, 0, release) ** 2
+                played[start : start + length] += note[: frames - start]
     played = PEAK * np.tanh(LOUDNESS * played)
     return played.astype(np.float32)
 

@@ -1,13 +1,13 @@
 """Timing a kernel from compiled code, so that what is measured is the kernel and not Python's way to it."""
 
 import numpy as np
-from numba import carray
 
 from .compiled.call import call4, call5
 from .compiled.clock import now_ns
 from .compiled.denormals import flush_denormals, restore_denormals
+from .compiled.language import INTEGER, carray
 from .compiled.memory import pointer
-from .compiled.native import INTEGER, Native
+from .compiled.native import Native
 
 
 def _time_calls(kernel, knobs, state, stereo, source, left, right, frames, calls, times):

@@ -14,6 +14,7 @@ from models import saved, tiny_container
 from chainrt import audiofile
 from chainrt.block import BLOCKS, Block, Settings, block
 from chainrt.compiled.arena import aligned_zeros
+from chainrt.compiled.language import signature
 from chainrt.compiled.native import Native, address_of
 from chainrt.preset import Preset, load
 
@@ -116,8 +117,8 @@ def wrongs_of(native: Native, allowed=()) -> set[str]:
     takes the interpreter's lock and reports. So the kernel proper is searched, with all that it reaches: each call
     must be arithmetic, and each status that is returned must be the constant 0 or that of a function searched, too.
     """
-    signature = native.returns(*native.arguments)
-    compiled = numba.cfunc(signature, cache=False, error_model="numpy")(native.function)
+    wanted = signature(native.returns, *native.arguments)
+    compiled = numba.cfunc(wanted, cache=False, error_model="numpy")(native.function)
     module = binding.parse_assembly(compiled.inspect_llvm())
     (wrapper,) = (f for f in module.functions if f.name.startswith("cfunc.") and not f.is_declaration)
     defined = {f.name: f for f in module.functions if not f.is_declaration}

@@ -35,6 +35,12 @@ def guitar(frames=4000):
     return (random.uniform(-1, 1, frames) * np.repeat(random.uniform(0, 0.5, frames // 80), 80)).astype(np.float32)
 
 
+def with_two_levels_that_play_the_same():
+    model = tiny_container(channels=(3, 3), seed=5)
+    model["config"]["submodels"][1]["model"]["weights"] = list(model["config"]["submodels"][0]["model"]["weights"])
+    return model
+
+
 @pytest.fixture(autouse=True)
 def no_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "cache_root", lambda: tmp_path / "cache")
@@ -238,6 +244,13 @@ def test_fidelity_is_heard_at_the_end_of_the_chain_with_one_block_lowered(chain_
     assert fidelity[1][1] == fidelity[2][2] == BEST_DB
 
 
+@pytest.mark.parametrize("behind", ["chorus:", "vibrato:", "phaser:", "flanger:", "rotary:", "reverb: {mix: 100 %}"])
+def test_what_swings_behind_an_amp_is_not_taken_for_an_error_of_the_amp(behind, chain_of):
+    """Both sounds are heard at the same moment of every swing, so of two levels that play the same nothing differs."""
+    chain = chain_of(f"\n    - nam: {{model: m.nam}}\n    - {behind}", {"m": with_two_levels_that_play_the_same()})
+    assert measure_fidelity(chain, guitar(40_000))[0] == (BEST_DB, BEST_DB)
+
+
 def test_an_amp_that_stands_by_is_compared_as_if_it_were_on(chain_of):
     on, off = (chain_of(f"[nam: {{model: a.nam, enabled: {enabled}}}]") for enabled in ("true", "false"))
     assert measure_fidelity(off, guitar()) == measure_fidelity(on, guitar())
@@ -265,8 +278,7 @@ def test_a_turned_knob_is_another_sound_but_a_priority_is_not(chain_of):
 
 
 def test_a_level_that_plays_the_same_is_perfect_and_one_that_plays_the_opposite_is_worth_nothing(chain_of):
-    same = tiny_container(channels=(3, 3), seed=5)
-    same["config"]["submodels"][1]["model"]["weights"] = list(same["config"]["submodels"][0]["model"]["weights"])
+    same = with_two_levels_that_play_the_same()
     opposite = tiny_container(channels=(3, 3), seed=5)
     weights = list(same["config"]["submodels"][0]["model"]["weights"])
     weights[-1] = -weights[-1]  # the scale of the head

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from chainrt.block import BLOCKS
 from chainrt.chain import Chain
 from chainrt.compiled.arena import aligned_zeros
-from chainrt.compiled.native import FLOAT, INTEGER, Native, address_of
+from chainrt.compiled.language import FLOAT, INTEGER
+from chainrt.compiled.native import Native, address_of
 from chainrt.engine import callback
 from chainrt.engine.card import WATCHED, find_due
 from chainrt.layout import CARD, ENGINE

@@ -1,7 +1,11 @@
 """The ground floor: machine code with an address, kept on disk; messages between threads; clock; denormals."""
 
+import hashlib
 import os
+import re
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -11,19 +15,17 @@ import pytest
 from blockplay import wrongs_of
 from hypothesis import given
 from hypothesis import strategies as st
-from numba import carray
 
+from chainrt.block import BLOCKS
 from chainrt.compiled import arena, native
 from chainrt.compiled.arena import aligned_zeros
 from chainrt.compiled.call import call2, call3, call4, call5
 from chainrt.compiled.clock import now_ns, sleep_ns
 from chainrt.compiled.denormals import flush_denormals, restore_denormals
+from chainrt.compiled.language import FLOAT, INTEGER, PLANE, carray
 from chainrt.compiled.memory import address, load_acquire, peek, pointer, publish, store_release
 from chainrt.compiled.native import (
-    FLOAT,
-    INTEGER,
     PACKAGE,
-    PLANE,
     SOURCES,
     UNUSED_SECONDS,
     Native,
@@ -31,6 +33,8 @@ from chainrt.compiled.native import (
     cache_folder,
     compile_all,
 )
+from chainrt.engine import callback, perform, period
+from chainrt.engine.pair import pair_period, work
 
 STRESS_NS = 5_000_000_000  # after which no further batch of messages is begun
 PATIENCE_NS = 30_000_000_000  # a wait that is not answered ends as a failure and not as a hang
@@ -75,22 +79,78 @@ def test_machine_code_is_compiled_once_and_then_found_on_disk(empty_cache):
     assert first.from_python()(41) == 42
     assert first.is_cached
     assert first.address == first.address
-    code = {path: path.stat().st_mtime_ns for path in empty_cache.rglob("*.nbc")}
+    code = {path: path.stat().st_mtime_ns for path in empty_cache.rglob("*.o")}
     assert len(code) == 1
 
     again = Native(_plus_one, (INTEGER,), returns=INTEGER)
     assert again.is_cached
     assert again.from_python()(1) == 2
-    assert {path: path.stat().st_mtime_ns for path in empty_cache.rglob("*.nbc")} == code
+    assert {path: path.stat().st_mtime_ns for path in empty_cache.rglob("*.o")} == code
 
 
-def test_the_cache_lies_where_the_user_says_and_numba_is_left_as_it_was(empty_cache):
-    import numba
+@pytest.mark.parametrize("damage", [lambda code: b"", lambda code: code[:-1], lambda code: code[:500] + code[501:]])
+def test_damaged_machine_code_is_compiled_again(damage, empty_cache):
+    _ = Native(_plus_one, (INTEGER,), returns=INTEGER).address
+    (file,) = empty_cache.rglob("*.o")
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    assert Native(_plus_one, (INTEGER,), returns=INTEGER).from_python()(41) == 42
+    assert file.read_bytes()[:32] == hashlib.sha256(file.read_bytes()[32:]).digest()
 
-    before = numba.config.CACHE_DIR
+
+def test_one_function_with_other_arguments_or_other_numbers_around_it_is_other_machine_code(empty_cache):
+    def adding(number):
+        def add(plane, n):
+            return plane[n] + number
+
+        return add
+
+    made = [
+        Native(adding(number), (kind, INTEGER), "add", returns)
+        for number in (1, 2, 1.0)
+        for kind in (PLANE, np.dtype([("a", "f4")], align=True))
+        for returns in (FLOAT, INTEGER)
+    ]
+    files = {native._file for native in made}
+    assert len(files) == len(made)
+    plane = aligned_zeros(1, np.float32)
+    for native_, expected in zip(made[::4], (1.0, 2.0, 1.0), strict=True):  # those of a plane that return a float
+        assert native_.from_python()(address_of(plane), 0) == expected
+    with pytest.raises(TypeError, match=r"add: closes over .* plain numbers and strings are allowed"):
+        _ = Native(adding([1]), (PLANE, INTEGER), "add").address
+
+
+def test_the_cache_lies_where_the_user_says(empty_cache):
     _ = Native(_plus_one, (INTEGER,), returns=INTEGER).address
     assert cache_folder().parent == empty_cache
-    assert before == numba.config.CACHE_DIR
+    assert list(empty_cache.rglob("*.o"))
+
+
+def test_machine_code_that_is_at_hand_needs_no_numba():
+    """A whole preset is laid out and played in a process that has not even imported it."""
+    code = (
+        "import sys; from chainrt import preset; from chainrt.chain import Chain\n"
+        f"Chain(preset.load('{PACKAGE.parent}/presets/crunch.yaml'), 48_000, 64)\n"
+        "print('numba' in sys.modules)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    _first, second = (
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert second == "False\n"
+
+
+KEPT = [*(block.native for block in BLOCKS.values()), period, callback, perform, work, pair_period]
+
+
+@pytest.mark.parametrize("kept", KEPT, ids=lambda native: native.label)
+def test_machine_code_does_not_know_the_interpreter(kept):
+    """No name of Python's C library is in the object file, so neither its lock nor its exceptions can be met."""
+    _ = kept.address
+    code = kept._file.read_bytes()
+    assert b"enter" in code
+    assert not re.findall(rb"Py[A-Z][a-z]+_|numba_gil|numba_unpickle|NRT_(?!MemInfo_call_dtor|decref|incref)", code)
 
 
 def test_compiling_tells_what_is_missing_before_each_and_at_the_end(empty_cache):
@@ -142,7 +202,7 @@ def test_every_module_that_speaks_to_numba_counts_as_a_source():
     counted = {path for pattern in SOURCES for path in PACKAGE.glob(pattern)}
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text("utf-8")
-        if "from numba" in text or "import numba" in text or "Native(" in text:
+        if "compiled.language" in text or "import numba" in text or "from numba" in text or "Native(" in text:
             assert path in counted, path
 
 

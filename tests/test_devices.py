@@ -4,6 +4,7 @@ import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -515,6 +516,25 @@ def test_the_law_of_the_tail_is_found_again(slope, beside_ns):
     p99 = mean + np.hypot((slope - 1) * mean, beside_ns)
     found = measuring.tail_law(np.stack([mean, p99], axis=1))
     assert found == pytest.approx((slope, beside_ns), rel=1e-6, abs=1e-3)
+
+
+@pytest.mark.parametrize("chains", [57, 60])
+def test_rare_moments_are_found_that_most_chains_are_too_short_to_meet(chains):
+    """One stretch in eighty takes twice as long: that is the 99th percentile, and half of the chains never met one."""
+    rng, played = np.random.default_rng(5), probe.Probe.__new__(probe.Probe)
+    means = np.geomspace(20_000, 900_000, chains)
+    slow = rng.random((chains, 24)) < 1 / 80
+    played.boards, played.stacks, played.little = [], [], []
+    for mean, moments in zip(means, slow, strict=True):
+        wholes = [mean * np.exp(rng.normal(0, 0.02, 40)) * (2 if is_slow else 1) for is_slow in moments]
+        played.boards.append(SimpleNamespace(spent=[SimpleNamespace(whole=whole) for whole in wholes]))
+    alone = [np.quantile(np.concatenate([one.whole for one in board.spent]), 0.99) for board in played.boards]
+    assert np.median(alone / means) < 1.2
+    tails = played.tails()
+    assert tails.shape == (probe.GROUPS, 4)
+    assert (tails[:, 3] / tails[:, 0] > 1.8).all()
+    assert tails[:, 1] / tails[:, 0] == pytest.approx(1, abs=0.05)
+    assert (np.diff(tails[:, 0]) > 0).all()
 
 
 def test_a_tail_never_lies_before_its_mean_nor_anything_below_nothing_beside_it():

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from numba import njit
 
+from chainrt.compiled.language import njit
 from chainrt.dsp import (
     CHUNK,
     GUARD,

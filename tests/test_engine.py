@@ -14,14 +14,14 @@ from blockplay import AN_ADDRESS, MAY_RAISE, RATE_HZ, board, fades, planted, wro
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from models import tiny_container, tiny_wavenet
-from numba import carray
 
 from chainrt.block import BLOCKS
 from chainrt.chain import RING_PERIODS, Chain, CostTable
 from chainrt.compiled.arena import aligned_zeros
 from chainrt.compiled.clock import now_ns
+from chainrt.compiled.language import INTEGER, carray
 from chainrt.compiled.memory import pointer, publish
-from chainrt.compiled.native import INTEGER, Native, address_of
+from chainrt.compiled.native import Native, address_of
 from chainrt.control import Control
 from chainrt.engine import FADE_FRAMES, perform, period
 from chainrt.layout import ENGINE, PERFORMANCE, WEATHER_BLOCK, WEATHER_PERIOD, weather_columns

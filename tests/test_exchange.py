@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from blockplay import RATE_HZ, board, planted
 from models import tiny_container
-from numba import carray
 
 from chainrt.block import BLOCKS
 from chainrt.chain import Chain
 from chainrt.compiled.arena import aligned_zeros
 from chainrt.compiled.clock import now_ns, sleep_ns
+from chainrt.compiled.language import INTEGER, carray
 from chainrt.compiled.memory import address, exchange, load_acquire, pointer, store_release
-from chainrt.compiled.native import INTEGER, Native, address_of
+from chainrt.compiled.native import Native, address_of
 from chainrt.engine import BYPASS_FRAMES
 from chainrt.engine.mail import take_plan, take_settings
 from chainrt.layout import BLOCK, ENGINE, FRESH, MAIL_COLUMNS, STAGE

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 from naive import activated
-from numba import types
-from numba.extending import intrinsic
 
 from chainrt.compiled.arena import aligned_zeros
-from chainrt.compiled.native import INTEGER, Native, address_of
+from chainrt.compiled.language import INTEGER, VOID, intrinsic, signature
+from chainrt.compiled.native import Native, address_of
 from chainrt.compiled.simd import Emitter, machine
 from chainrt.nam.activations import NAMES, NUMBERS, Activation, emit_activation
 
@@ -24,7 +23,7 @@ def _apply(typingctx, name, numbers, plane, frames):
             emit.store(emit_activation(emit, name.literal_value, emit.load(place), rows), place)
         return context.get_dummy_value()
 
-    return types.void(name, numbers, plane, frames), generate
+    return signature(VOID, name, numbers, plane, frames), generate
 
 
 def compiled(activation, values):

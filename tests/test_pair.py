@@ -14,7 +14,8 @@ from chainrt import pair as pair_module
 from chainrt import report
 from chainrt.board import Board
 from chainrt.chain import Chain, CostTable
-from chainrt.compiled.native import INTEGER, Native, address_of
+from chainrt.compiled.language import INTEGER
+from chainrt.compiled.native import Native, address_of
 from chainrt.control import Control, chain_model
 from chainrt.engine import BEND_FRAMES, FADE_FRAMES, callback
 from chainrt.engine.pair import IN_TIME, NAP_NS, choose, pair_at, pair_period, play_next, show, work

@@ -28,6 +28,11 @@ def test_a_seed_gives_the_same_samples_bit_for_bit(playing):
     assert not np.array_equal(riff(RATE_HZ, seed=2), playing)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 1.0, 6.05, 9.99, 12.0])
+def test_its_first_seconds_are_the_same_without_the_rest(seconds, playing):
+    assert np.array_equal(riff(RATE_HZ, seconds=seconds), playing[: round(seconds * RATE_HZ)])
+
+
 def test_it_is_ten_seconds_of_mono_float32_at_any_rate(playing):
     assert playing.dtype == np.float32
     for rate in (44_100, RATE_HZ, 96_000):

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from ..chain import settled_state
 from ..compiled.arena import aligned_zeros
 from ..compiled.call import call2, call4
 from ..compiled.clock import now_ns
 from ..compiled.denormals import flush_denormals, restore_denormals
+from ..compiled.language import INTEGER, carray
 from ..compiled.memory import pointer
-from ..compiled.native import INTEGER, Native, address_of
+from ..compiled.native import Native, address_of
 from ..engine import period
 from ..numeric import FRAMES, PEDALBOARD, NumericBlock, numeric_chain
 from ..timing import time_calls

@@ -22,9 +22,9 @@ Processing, 2011 (thinning out).
 import math
 
 import numpy as np
-from numba import njit
 
 from ..block import Param, block
+from ..compiled.language import njit
 from ..dsp import (
     CHUNK,
     GLIDE,
@@ -65,7 +65,7 @@ GLIDE_MS = 20.0  # turned knobs
 BEND_MS = 60.0  # turned drip: it bends the pitch on its way
 
 
-@njit(error_model="numpy", fastmath={"contract", "reassoc"})  # so that the sum becomes vectors
+@njit(fastmath={"contract", "reassoc"})  # so that the sum becomes vectors
 def weighed(taps, sound, count):
     """The sum of products of so many taps and samples."""
     total = np.float32(0.0)

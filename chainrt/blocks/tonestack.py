@@ -11,9 +11,8 @@ section 3; the bass pot is logarithmic); the parts are those of published schema
 
 import math
 
-from numba import njit
-
 from ..block import Param, block, choice, fading_seconds
+from ..compiled.language import njit
 from ..dsp import gain, glide_from, make_finite, smoothing
 
 STEP = 16  # frames between two moves of the parts
@@ -29,7 +28,7 @@ CIRCUITS = {  # ohm: treble pot, bass pot, middle pot, slope resistor; farad: tr
 }
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(forceinline=True)
 def analogue(parts, treble, middle, bass, numerator, denominator):
     """Coefficients of s, s^2, s^3 above and of 1, s, s^2, s^3 below the fraction; knobs 0 to 1. (Yeh and Smith)"""
     r1, r2, r3, r4, c1, c2, c3 = parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6]
@@ -70,7 +69,7 @@ def analogue(parts, treble, middle, bass, numerator, denominator):
     )
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(forceinline=True)
 def bilinear(polynomial, rate, scale):
     """Replace the coefficients of 1, s, s^2, s^3 by those of 1, 1/z, 1/z^2, 1/z^3, times `scale`. Returns the first."""
     c = 2.0 * rate
@@ -82,7 +81,7 @@ def bilinear(polynomial, rate, scale):
     return polynomial[0]
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(forceinline=True)
 def move(s, parts, share):
     """Let pots and parts cover a share of their way; False if they are there already."""
     far, fresh = False, s.parts[0] == 0.0

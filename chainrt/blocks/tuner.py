@@ -13,9 +13,9 @@ Acoustical Society of America 111(4), 2002 (steps 2 to 5: difference, normalisat
 """
 
 import numpy as np
-from numba import njit
 
 from ..block import Reading, block, fading_seconds
+from ..compiled.language import njit
 from ..dsp import make_finite, pole
 
 THIN_HZ = 6000.0  # sample rate at which the pitch is looked for, about
@@ -27,7 +27,7 @@ CLEAR = 0.15  # below this part of the mean, a valley is a period (the paper's a
 SOFTEST = 1e-9  # mean square of a difference below which there is only noise
 
 
-@njit(error_model="numpy", forceinline=True, fastmath={"contract", "reassoc"})  # so that the sum becomes vectors
+@njit(forceinline=True, fastmath={"contract", "reassoc"})  # so that the sum becomes vectors
 def difference(picture, lag):
     """The sum of the squares of what differs between the picture and itself, `lag` samples later."""
     total = np.float32(0.0)
@@ -37,7 +37,7 @@ def difference(picture, lag):
     return total
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(forceinline=True)
 def valley(sums, at):
     """Where the parabola through three neighbouring sums is lowest; `at` is the middle one.
 
@@ -50,7 +50,7 @@ def valley(sums, at):
     return at + (1.0 if slope > 0.0 else -1.0 if slope < 0.0 else 0.0)
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(forceinline=True)
 def lowest_near(sums, at):
     """The lag of the smallest sum within two lags of `at`."""
     best = at

@@ -9,9 +9,8 @@ modulation and chorus", Journal of the AES 45(10), 1997.
 
 import math
 
-from numba import njit
-
 from ..block import Level, Param, block
+from ..compiled.language import njit
 from ..dsp import glide_from, make_finite, next_cycle, read_tape, sine, smoothing
 
 TAPE_FRAMES = 8192  # a power of two above 2 * 10 ms at 192 kHz
@@ -20,7 +19,7 @@ NEAREST = 2.0  # frames to the recording head
 GLIDE_MS = 50.0  # a turned knob bends the pitch on its way; slowly, that is not heard
 
 
-@njit(error_model="numpy")
+@njit
 def swing_frames(cents, hz, rate):
     """D in frames."""
     bend = 2.0 ** (cents / 1200.0) - 1.0

@@ -5,8 +5,8 @@ the architecture's own file for layers).
 """
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+
+from .language import INTEGER, VOID, intrinsic, signature
 
 
 def _call(arity: int):
@@ -25,22 +25,22 @@ def _call(arity: int):
 @intrinsic
 def call2(typingctx, address, a, b):
     """address(a, b)"""
-    return types.void(*[types.int64] * 3), _call(2)
+    return signature(VOID, *[INTEGER] * 3), _call(2)
 
 
 @intrinsic
 def call3(typingctx, address, a, b, c):
     """address(a, b, c)"""
-    return types.void(*[types.int64] * 4), _call(3)
+    return signature(VOID, *[INTEGER] * 4), _call(3)
 
 
 @intrinsic
 def call4(typingctx, address, a, b, c, d):
     """address(a, b, c, d)"""
-    return types.void(*[types.int64] * 5), _call(4)
+    return signature(VOID, *[INTEGER] * 5), _call(4)
 
 
 @intrinsic
 def call5(typingctx, address, a, b, c, d, e):
     """address(a, b, c, d, e)"""
-    return types.void(*[types.int64] * 6), _call(5)
+    return signature(VOID, *[INTEGER] * 6), _call(5)

@@ -6,8 +6,8 @@ POSIX only for now: `clock_gettime` and `nanosleep`, found by name in the C libr
 import sys
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+
+from .language import INTEGER, VOID, intrinsic, signature
 
 MONOTONIC = 6 if sys.platform == "darwin" else 1  # the number of CLOCK_MONOTONIC in <time.h>
 NS_PER_SECOND = 1_000_000_000
@@ -39,7 +39,7 @@ def now_ns(typingctx):
         whole = builder.mul(builder.load(seconds), ir.Constant(_WORD, NS_PER_SECOND))
         return builder.add(whole, builder.load(nanoseconds))
 
-    return types.int64(), generate
+    return signature(INTEGER), generate
 
 
 @intrinsic
@@ -56,4 +56,4 @@ def sleep_ns(typingctx, duration):
         builder.call(sleep, [seconds, ir.Constant(pointer, None)])
         return context.get_dummy_value()
 
-    return types.void(types.int64), generate
+    return signature(VOID, INTEGER), generate

@@ -7,8 +7,8 @@ a biquad on a fading tail costs 71 ns a sample instead of 2.9).
 import platform
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+
+from .language import INTEGER, VOID, intrinsic, signature
 
 _MACHINE = platform.machine().lower()
 _X86_FLUSH = 0x8040  # MXCSR: flush-to-zero (bit 15) and denormals-are-zero (bit 6)
@@ -50,7 +50,7 @@ def flush_denormals(typingctx):
         _control(builder, builder.or_(before, ir.Constant(ir.IntType(64), flush)))
         return before
 
-    return types.int64(), generate
+    return signature(INTEGER), generate
 
 
 @intrinsic
@@ -61,4 +61,4 @@ def restore_denormals(typingctx, before):
         _control(builder, arguments[0])
         return context.get_dummy_value()
 
-    return types.void(types.int64), generate
+    return signature(VOID, INTEGER), generate

@@ -7,10 +7,9 @@ Rules kept here:
 """
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from .native import INTEGER, Native
+from .language import INTEGER, POINTER, VOID, intrinsic, signature
+from .native import Native
 
 
 @intrinsic
@@ -18,9 +17,9 @@ def pointer(typingctx, address):
     """An untyped pointer from a 64-bit address: `carray(pointer(a), count, dtype)` is a view of what lies there."""
 
     def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
 
-    return types.voidptr(address), generate
+    return signature(POINTER, address), generate
 
 
 @intrinsic
@@ -28,9 +27,9 @@ def address(typingctx, reference):
     """The 64-bit address of a plane or a record."""
 
     def generate(context, builder, signature, arguments):
-        return builder.ptrtoint(arguments[0], context.get_value_type(types.int64))
+        return builder.ptrtoint(arguments[0], ir.IntType(64))
 
-    return types.int64(reference), generate
+    return signature(INTEGER, reference), generate
 
 
 @intrinsic
@@ -42,7 +41,7 @@ def load_acquire(typingctx, address):
         place = builder.inttoptr(arguments[0], word.as_pointer())
         return builder.load_atomic(place, ordering="acquire", align=8, typ=word)
 
-    return types.int64(types.int64), generate
+    return signature(INTEGER, INTEGER), generate
 
 
 @intrinsic
@@ -55,7 +54,7 @@ def store_release(typingctx, address, value):
         builder.store_atomic(arguments[1], place, ordering="release", align=8)
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64), generate
+    return signature(VOID, INTEGER, INTEGER), generate
 
 
 @intrinsic
@@ -66,7 +65,7 @@ def exchange(typingctx, address, value):
         place = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
         return builder.atomic_rmw("xchg", place, arguments[1], "acq_rel")
 
-    return types.int64(types.int64, types.int64), generate
+    return signature(INTEGER, INTEGER, INTEGER), generate
 
 
 def _peek(address):

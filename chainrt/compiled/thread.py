@@ -6,8 +6,8 @@ Linux only; elsewhere the number is 0, for "not known".
 import sys
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+
+from .language import INTEGER, intrinsic, signature
 
 _INT = ir.IntType(32)
 _WORD = ir.IntType(64)
@@ -24,4 +24,4 @@ def thread_number(typingctx):
         get = builder.module.globals.get("gettid") or ir.Function(builder.module, kind, "gettid")
         return builder.zext(builder.call(get, []), _WORD)
 
-    return types.int64(), generate
+    return signature(INTEGER), generate

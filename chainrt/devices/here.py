@@ -12,8 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import DeviceError, Fault
-from ..kept import libraries
-from ..places import PACKAGE, cache_root
+from ..places import PACKAGE, cache_root, libraries
 from .profile import Device
 from .reading import read, write
 

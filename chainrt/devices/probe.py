@@ -59,6 +59,7 @@ FILLED = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)  # of the deadline, roughly, by 
 TRIALS = 8  # stretches, of which the slowest tells how many that are: beyond the deadline nothing would be told
 MOST_STACKED = 64
 STRUCK_TIMES = 3  # what is usual, on top of it; even of the smallest chains the 99th percentile is less
+GROUPS = 3  # of chains, by their mean, in which rare moments are looked for
 QUICKEST = 0.25  # of the stretches, and of the periods in them: nobody disturbed these
 
 
@@ -281,9 +282,18 @@ class Probe:
         return sorted(found, key=lambda moment: moment[0])
 
     def tails(self) -> np.ndarray:
-        """(mean, median, 95th percentile, 99th percentile) of the time of periods, nanoseconds, (chains, 4)."""
-        wholes = (np.concatenate([one.whole for one in board.spent]) for board in self._all)
-        return np.array([(whole.mean(), *np.quantile(whole, (0.5, 0.95, 0.99))) for whole in wholes])
+        """(mean, median, 95th percentile, 99th percentile) of the time of periods, nanoseconds, (GROUPS, 4).
+
+        Chains of about the same mean are one group. The few periods of one chain fall into few moments, and most chains
+        meet none of the rare ones: their own 99th percentile is too low.
+        """
+        wholes = sorted((np.concatenate([one.whole for one in board.spent]) for board in self._all), key=np.mean)
+        found = []
+        for places in np.array_split(np.arange(len(wholes)), GROUPS):
+            means = [wholes[place].mean() for place in places]
+            ratios = np.concatenate([wholes[place] / mean for place, mean in zip(places, means, strict=True)])
+            found.append(np.exp(np.log(means).mean()) * np.array([1.0, *np.quantile(ratios, (0.5, 0.95, 0.99))]))
+        return np.array(found)
 
 
 def _at_all_levels(chains: Iterable[Chain]) -> list[Board]:

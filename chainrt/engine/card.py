@@ -16,11 +16,11 @@ Rules kept here:
 import math
 
 import numpy as np
-from numba import carray, types
 
 from ..compiled.clock import now_ns
+from ..compiled.language import INT32, INTEGER, UINT32, carray
 from ..compiled.memory import address, load_acquire, pointer, store_release
-from ..compiled.native import INTEGER, Native
+from ..compiled.native import Native
 from ..compiled.thread import thread_number
 from ..layout import CARD, STAGE
 from .pair import give_time
@@ -174,9 +174,7 @@ def _callback(source, target, frames, time, flags, card):
     return CONTINUE
 
 
-callback = Native(
-    _callback, (INTEGER, INTEGER, types.uint32, INTEGER, types.uint32, CARD), "callback", returns=types.int32
-)
+callback = Native(_callback, (INTEGER, INTEGER, UINT32, INTEGER, UINT32, CARD), "callback", returns=INT32)
 """callback(input, output, frames, time, flags, card record) -> 0, as PortAudio's PaStreamCallback.
 
 `unsigned long` differs between systems; its lower 32 bits are all that is ever used.

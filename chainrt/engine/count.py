@@ -1,9 +1,9 @@
 """The engine's clock, real or virtual, and the meters of a period."""
 
 import numpy as np
-from numba import carray
 
 from ..compiled.clock import now_ns
+from ..compiled.language import carray
 from ..compiled.memory import pointer
 from ..layout import PERIOD, REAL, WEATHER_BLOCK, WEATHER_PERIOD
 from .planes import compiled

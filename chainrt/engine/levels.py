@@ -19,8 +19,8 @@ Rules kept here:
 """
 
 import numpy as np
-from numba import carray
 
+from ..compiled.language import carray
 from ..compiled.memory import pointer
 from ..layout import COLD, DROPPED, HELD, LEVEL, PLAYED
 from .planes import FLOAT_BYTES, compiled, plane

@@ -5,8 +5,8 @@ write to, the engine always has the newest complete one, so a scene changes in o
 """
 
 import numpy as np
-from numba import carray
 
+from ..compiled.language import carray
 from ..compiled.memory import address, exchange, load_acquire, pointer, store_release
 from ..layout import ENGINE, FRESH, MAIL_COLUMNS
 from .planes import compiled

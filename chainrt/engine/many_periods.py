@@ -1,10 +1,9 @@
 """Many periods from memory to memory, paced by the clock or as fast as the machine can."""
 
-from numba import carray
-
 from ..compiled.clock import now_ns, sleep_ns
+from ..compiled.language import INTEGER, carray
 from ..compiled.memory import address, load_acquire, pointer
-from ..compiled.native import INTEGER, Native
+from ..compiled.native import Native
 from ..layout import PERFORMANCE, STAGE
 from .planes import FLOAT_BYTES, compiled, plane
 from .stage import engine_at, play_stage

@@ -1,10 +1,9 @@
 """One period: the plan and the settings that came in, the chain, the meters."""
 
-from numba import carray
-
 from ..compiled.denormals import flush_denormals, restore_denormals
+from ..compiled.language import INTEGER, carray
 from ..compiled.memory import address, pointer, store_release
-from ..compiled.native import INTEGER, Native
+from ..compiled.native import Native
 from ..dsp import make_finite
 from ..layout import BLOCK, ENGINE, REAL
 from .count import clock, count_period, weather_today

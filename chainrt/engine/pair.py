@@ -19,12 +19,12 @@ Rules kept here:
 """
 
 import numpy as np
-from numba import carray
 
 from ..compiled.call import call2
 from ..compiled.clock import now_ns, sleep_ns
+from ..compiled.language import INTEGER, carray
 from ..compiled.memory import address, load_acquire, pointer, store_release
-from ..compiled.native import INTEGER, Native
+from ..compiled.native import Native
 from ..layout import ENGINE, PAIR, PERIOD, REAL, SLOT
 from .count import weather_today
 from .levels import BEND_FRAMES, FADE_FRAMES, let_go

@@ -1,13 +1,13 @@
 """Memory as arrays: a plane is one channel's samples of a period, float32, named in records by its address."""
 
 import numpy as np
-from numba import carray, njit
 
+from ..compiled.language import carray, njit
 from ..compiled.memory import pointer
 
 FLOAT_BYTES = 4
 
-compiled = njit(error_model="numpy")
+compiled = njit
 
 
 @compiled

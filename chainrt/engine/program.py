@@ -1,9 +1,9 @@
 """The chain as a program: its steps in order, then the muted work of all blocks; and what each block took."""
 
 import numpy as np
-from numba import carray
 
 from ..compiled.call import call2
+from ..compiled.language import carray
 from ..compiled.memory import address, pointer
 from ..layout import (
     ADD,

@@ -18,8 +18,7 @@ Rules kept here:
 * No period raises the slowdown to more than MOST_AT_ONCE times what it was.
 """
 
-from numba import carray
-
+from ..compiled.language import carray
 from ..compiled.memory import pointer
 from ..layout import BLOCK, LEVEL
 from .planes import compiled

@@ -16,9 +16,9 @@ Rules kept here:
 """
 
 import numpy as np
-from numba import carray
 
 from ..compiled.call import call4, call5
+from ..compiled.language import carray
 from ..compiled.memory import pointer
 from ..layout import REAL
 from .planes import FLOAT_BYTES, compiled, plane

@@ -12,9 +12,9 @@ Rules kept here:
 import math
 
 import numpy as np
-from numba import carray
 
 from ..compiled.call import call2
+from ..compiled.language import carray
 from ..compiled.memory import address, load_acquire, pointer, store_release
 from ..layout import ENGINE, STAGE
 from .planes import compiled, plane

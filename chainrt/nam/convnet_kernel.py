@@ -20,14 +20,14 @@ from functools import cache
 from itertools import pairwise
 
 import numpy as np
-from numba import carray, types
-from numba.extending import intrinsic
+from llvmlite import ir
 
 from ..compiled.arena import aligned_zeros
 from ..compiled.call import call4
+from ..compiled.language import INTEGER, PLANE, VOID, carray, intrinsic, is_literal, signature
 from ..compiled.memory import address, pointer
-from ..compiled.native import INTEGER, PLANE, Native, address_of
-from ..compiled.simd import Emitter, machine
+from ..compiled.native import Native, address_of
+from ..compiled.simd import I64, Emitter, machine
 from .activations import NUMBERS, emit_activation
 from .convnet import ConvNet, Layer
 from .planar import stagger
@@ -157,15 +157,15 @@ def write(emit: Emitter, layer, channel, place, values):
 
 def _fields(context, builder, kind, record):
     """Every field of a record of 64-bit integers, loaded."""
-    base = builder.ptrtoint(record, context.get_value_type(INTEGER))
-    word = context.get_value_type(INTEGER).as_pointer()
-    offsets = {name: context.get_constant(INTEGER, kind.offset(name)) for name in kind.fields}
+    base = builder.ptrtoint(record, I64)
+    word = I64.as_pointer()
+    offsets = {name: ir.Constant(I64, kind.offset(name)) for name in kind.fields}
     return {name: builder.load(builder.inttoptr(builder.add(base, at), word)) for name, at in offsets.items()}
 
 
 @intrinsic(prefer_literal=True)
 def run_layer(typingctx, channels, activation, is_last, layer, following, network, frames):
-    if not isinstance(channels, types.Literal):
+    if not is_literal(channels):
         return None
     records = (layer, following, network)
 
@@ -176,7 +176,7 @@ def run_layer(typingctx, channels, activation, is_last, layer, following, networ
         emit_layer(emit, *shape, *fields, arguments[6])
         return context.get_dummy_value()
 
-    return types.void(channels, activation, is_last, *records, INTEGER), generate
+    return signature(VOID, channels, activation, is_last, *records, INTEGER), generate
 
 
 @cache

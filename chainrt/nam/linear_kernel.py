@@ -9,12 +9,11 @@ the same bits.
 """
 
 import numpy as np
-from numba import carray, types
-from numba.extending import intrinsic
 
 from ..compiled.arena import aligned_zeros
+from ..compiled.language import INTEGER, PLANE, VOID, carray, intrinsic, signature
 from ..compiled.memory import pointer
-from ..compiled.native import INTEGER, PLANE, Native, address_of
+from ..compiled.native import Native, address_of
 from ..compiled.simd import Emitter, machine
 from .linear import Linear
 
@@ -64,7 +63,7 @@ def run_filter(typingctx, weights, taps, past, output, frames):
         emit_filter(emit, emit.pointer(weights), taps, emit.pointer(past), emit.pointer(output), frames)
         return context.get_dummy_value()
 
-    return types.void(*[INTEGER] * 5), generate
+    return signature(VOID, *[INTEGER] * 5), generate
 
 
 def _play(state, x, n):

@@ -20,12 +20,11 @@ from itertools import pairwise
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from ..compiled.arena import aligned_zeros
+from ..compiled.language import INTEGER, PLANE, VOID, intrinsic, is_literal, signature
 from ..compiled.memory import address
-from ..compiled.native import INTEGER, PLANE, Native, address_of
+from ..compiled.native import Native, address_of
 from ..compiled.simd import Emitter, machine
 from .lstm import LSTM
 
@@ -351,7 +350,7 @@ def emit_network(emit: Emitter, hidden, layers, units, weights, memory, x, frame
 
 @intrinsic(prefer_literal=True)
 def run_network(typingctx, hidden, layers, units, weights, memory, x, frames):
-    if not isinstance(hidden, types.Literal):
+    if not is_literal(hidden):
         return None
 
     def generate(context, builder, signature, arguments):
@@ -361,7 +360,7 @@ def run_network(typingctx, hidden, layers, units, weights, memory, x, frames):
         emit_network(emit, hidden.literal_value, layers.literal_value, units, *pointers, count)
         return context.get_dummy_value()
 
-    return types.void(hidden, layers, *[INTEGER] * 5), generate
+    return signature(VOID, hidden, layers, *[INTEGER] * 5), generate
 
 
 @cache

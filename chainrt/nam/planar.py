@@ -26,14 +26,14 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import carray, types
-from numba.extending import intrinsic
+from llvmlite import ir
 
 from ..compiled.arena import aligned_zeros
 from ..compiled.call import call2, call3
+from ..compiled.language import INTEGER, PLANE, VOID, carray, intrinsic, is_literal, signature
 from ..compiled.memory import pointer
-from ..compiled.native import INTEGER, PLANE, Native, address_of
-from ..compiled.simd import Emitter, machine
+from ..compiled.native import Native, address_of
+from ..compiled.simd import I64, Emitter, machine
 from .activations import NUMBERS, Activation, emit_activation
 
 CHUNK = 64  # frames a network takes at once: its planes stay in the first-level cache
@@ -425,8 +425,8 @@ def _over_channels(emit: Emitter, operation, target, frames, work):
 
 def _fields(context, builder, kind, address):
     """Every field of a record of 64-bit integers, loaded."""
-    word = context.get_value_type(INTEGER).as_pointer()
-    offsets = {name: context.get_constant(INTEGER, kind.fields[name][1]) for name in kind.names}
+    word = I64.as_pointer()
+    offsets = {name: ir.Constant(I64, kind.fields[name][1]) for name in kind.names}
     return {name: builder.load(builder.inttoptr(builder.add(address, at), word)) for name, at in offsets.items()}
 
 
@@ -452,25 +452,25 @@ def generator(emit_kernel, constants, used: Sequence[str] = ("source", "second",
 
 @intrinsic(prefer_literal=True)
 def run_convolve(typingctx, rows, has_more, operation, frames):
-    if not isinstance(rows, types.Literal):
+    if not is_literal(rows):
         return None
     used = ("source", "second", "target") if has_more.literal_value else ("source", "target")
-    return types.void(rows, has_more, INTEGER, INTEGER), generator(emit_convolve, (rows, has_more), used)
+    return signature(VOID, rows, has_more, INTEGER, INTEGER), generator(emit_convolve, (rows, has_more), used)
 
 
 @intrinsic(prefer_literal=True)
 def run_each(typingctx, kind, operation, frames):
-    if not isinstance(kind, types.Literal):
+    if not is_literal(kind):
         return None
     used = (*("source", "second", "third")[: EACH[kind.literal_value][0]], "target")
-    return types.void(kind, INTEGER, INTEGER), generator(emit_each, (kind,), used)
+    return signature(VOID, kind, INTEGER, INTEGER), generator(emit_each, (kind,), used)
 
 
 @intrinsic(prefer_literal=True)
 def run_activate(typingctx, name, operation, frames):
-    if not isinstance(name, types.Literal):
+    if not is_literal(name):
         return None
-    return types.void(name, INTEGER, INTEGER), generator(emit_activate, (name,), ("source", "target"))
+    return signature(VOID, name, INTEGER, INTEGER), generator(emit_activate, (name,), ("source", "target"))
 
 
 @cache

@@ -25,12 +25,12 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
 
 from ..compiled.arena import aligned_zeros
 from ..compiled.call import call3
+from ..compiled.language import INTEGER, PLANE, carray, njit
 from ..compiled.memory import pointer
-from ..compiled.native import INTEGER, PLANE, Native, address_of
+from ..compiled.native import Native, address_of
 
 PASS_HZ = 20_000.0
 PASS_SHARE = 20 / 44.1  # of the lower rate, where that is less
@@ -101,7 +101,7 @@ def design(chain_hz: int, network_hz: int) -> Design | None:
     return Design(step, network_step, taps / taps.sum())
 
 
-@njit(error_model="numpy", fastmath={"contract", "reassoc"})
+@njit(fastmath={"contract", "reassoc"})
 def dot(taps, sound, count):
     total = np.float32(0.0)
     for i in range(count):
@@ -109,12 +109,12 @@ def dot(taps, sound, count):
     return total
 
 
-@njit(error_model="numpy")
+@njit
 def floats(at, offset, count):
     return carray(pointer(at + 4 * offset), count, np.float32)
 
 
-@njit(error_model="numpy")
+@njit
 def move_back(at, kept, frames):
     """Keep the last `kept` floats of kept + frames, at the front."""
     memory = floats(at, 0, kept + frames)

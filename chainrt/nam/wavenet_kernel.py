@@ -17,10 +17,9 @@ from functools import cache
 from itertools import pairwise
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 
-from ..compiled.native import INTEGER, Native
+from ..compiled.language import INTEGER, VOID, intrinsic, is_literal, signature
+from ..compiled.native import Native
 from ..compiled.simd import Emitter, machine
 from .activations import NUMBERS, emit_activation
 from .planar import Planes, Program, Tile, generator, load_row, now, pack, play, row, store_rows
@@ -144,11 +143,11 @@ def pass_on(emit: Emitter, channels, parts, source, here, activated, target, the
 
 @intrinsic(prefer_literal=True)
 def run_layer(typingctx, channels, conditions, activation, is_last, operation, frames):
-    if not isinstance(channels, types.Literal):
+    if not is_literal(channels):
         return None
     constants = (channels, conditions, activation, is_last)
     used = ("source", "second", "third", "target")[: 3 if is_last.literal_value else 4]
-    return types.void(*constants, INTEGER, INTEGER), generator(emit_layer, constants, used)
+    return signature(VOID, *constants, INTEGER, INTEGER), generator(emit_layer, constants, used)
 
 
 @cache
