@@ -192,6 +192,7 @@ class Chain:
         first = self._plane()
         self.engine["input"] = first
         self._next_block = 0
+        self._silence = 0  # periods of it heard so far
         self._states: list[list[np.ndarray]] = [[] for _ in self.blocks]
         ends, self.latency = self._lay(preset.chain, [first])
         self.channels = len(ends)
@@ -347,7 +348,22 @@ class Chain:
 
     def _settle(self):
         """Let the whole chain hear silence, at every level of every block, then forget that it ran."""
-        blocks, count = self.block_records, max((len(levels) for levels in self.level_records), default=1)
+        count = max((len(levels) for levels in self.level_records), default=1)
+        periods = math.ceil((SETTLING_SECONDS * self.rate + self.latency) / self.frames)
+        self.settling_periods = min(RING_PERIODS, periods + count * CATCHING_UP_PERIODS)
+        catching_up = [(level, CATCHING_UP_PERIODS) for level in range(count)]
+        self._hear_silence([(None, self.settling_periods - count * CATCHING_UP_PERIODS), *catching_up])
+
+    def settle_as_long_as(self, other: "Chain"):
+        """Hear as much silence as another chain of this preset has, with more levels or more changes of them.
+
+        What swings by itself (a chorus, say) is then at the same moment in both.
+        """
+        self._hear_silence([(None, other._silence - self._silence)])
+
+    def _hear_silence(self, stretches: Sequence[tuple[int | None, int]]):
+        """(level, periods): for so many periods; of a level, all blocks hear on the side what has been kept."""
+        blocks = self.block_records
         silence = aligned_zeros(self.frames, np.float32)
         performance = aligned_zeros((), PERFORMANCE)
         performance["engine"], performance["input"] = address_of(self.engine), address_of(silence)
@@ -356,12 +372,11 @@ class Chain:
         how = int(self.engine["virtual"]), int(self.engine["silent"]), int(self.engine["reflex"])
         self.engine["virtual"] = self.engine["silent"] = self.engine["reflex"] = 0
         play = perform.from_python()
-        periods = math.ceil((SETTLING_SECONDS * self.rate + self.latency) / self.frames)
-        self.settling_periods = min(RING_PERIODS, periods + count * CATCHING_UP_PERIODS)
-        play(address_of(performance), self.frames, self.settling_periods - count * CATCHING_UP_PERIODS, 0)
-        for level in range(count):  # muted levels hear what the blocks before them make of silence
-            blocks["warm"], blocks["replay"] = np.minimum(level, blocks["level_count"] - 1), blocks["kept_size"]
-            play(address_of(performance), self.frames, CATCHING_UP_PERIODS, 0)
+        for level, periods in stretches:
+            if level is not None:  # muted levels hear what the blocks before them make of silence
+                blocks["warm"], blocks["replay"] = np.minimum(level, blocks["level_count"] - 1), blocks["kept_size"]
+            play(address_of(performance), self.frames, periods, 0)
+            self._silence += periods
         blocks["warm"], blocks["replay"] = -1, 0
         self.engine["virtual"], self.engine["silent"], self.engine["reflex"] = how
         for record, block in zip(blocks, self.blocks, strict=False):
@@ -392,12 +407,14 @@ class Chain:
     # what may be set before it plays
 
     def set_levels(self, indices: Sequence[int]):
-        """Begin with these levels, one index a block. The chain hears silence again: each level idles differently."""
-        records = self.block_records[: len(self.blocks)]
-        if list(indices) != records["audible"].tolist():
-            for name in ("audible", "wanted", "target"):
-                records[name] = indices
-            self._settle()
+        """Begin with these levels, one index a block.
+
+        The chain hears silence again, since each level idles differently; and for equally long whatever the levels are,
+        so that what swings by itself (a chorus, say) is at the same moment at all of them.
+        """
+        for name in ("audible", "wanted", "target"):
+            self.block_records[: len(self.blocks)][name] = indices
+        self._settle()
 
     def set_tempo(self, bpm: float):
         """Turn every knob that the preset sets in note values to this tempo; it may be done while the chain plays."""

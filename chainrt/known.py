@@ -1,8 +1,8 @@
 """What a fit has to know of a preset, of a file, and of all that may be added: as it was found out before (kept.py), or
 came with chainrt (shipped.py).
 
-Only what is not known yet is found out by facts.py, which imports the effects and the compiler with them. So `chainrt
-fit` has answered before numba would be imported: the first time for what is in the box, else the second time.
+Only what is not known yet is found out by facts.py, which imports the effects and what links their machine code. So
+`chainrt fit` has answered before: the first time for what is in the box, else the second time.
 """
 
 import os

@@ -48,6 +48,7 @@ class Pair:
     def __init__(self, lead: Chain):
         self.lead = lead
         self.understudy = Chain(lead.preset, lead.rate, lead.frames, blocks=[_smallest(block) for block in lead.blocks])
+        self.understudy.settle_as_long_as(lead)
         self._take_costs()
         self._slots = aligned_zeros(SLOTS, SLOT)
         self._inputs = aligned_zeros((SLOTS, lead.frames), np.float32)

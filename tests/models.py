@@ -56,6 +56,12 @@ def tiny_wavenet(channels=3, taps=(3, 2, 5), dilations=(1, 3, 2), head_taps=4, s
     return _document("WaveNet", {"layers": [array], "head": None, "head_scale": 0.02}, weights)
 
 
+def with_two_levels_that_play_the_same():
+    model = tiny_container(channels=(3, 3), seed=5)
+    model["config"]["submodels"][1]["model"]["weights"] = list(model["config"]["submodels"][0]["model"]["weights"])
+    return model
+
+
 def tiny_sliced(channels=4, allowed=(1, 2, 4), taps=3, dilations=(1, 2, 4), seed=2):
     """A WaveNet with ReLU that may be cut to any of the `allowed` channels; without a head bias."""
     array = {

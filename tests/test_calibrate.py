@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 from blockplay import RATE_HZ, board, planted
-from models import tiny_container, tiny_sliced
+from models import tiny_container, tiny_sliced, with_two_levels_that_play_the_same
 from naive import wavenet as twin
 
 from chainrt import calibrate, kept, tables
@@ -33,12 +33,6 @@ STEREO = """
 def guitar(frames=4000):
     random = np.random.default_rng(4)
     return (random.uniform(-1, 1, frames) * np.repeat(random.uniform(0, 0.5, frames // 80), 80)).astype(np.float32)
-
-
-def with_two_levels_that_play_the_same():
-    model = tiny_container(channels=(3, 3), seed=5)
-    model["config"]["submodels"][1]["model"]["weights"] = list(model["config"]["submodels"][0]["model"]["weights"])
-    return model
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """The ground floor: machine code with an address, kept on disk; messages between threads; clock; denormals."""
 
-import hashlib
 import os
 import re
 import shutil
@@ -92,10 +91,10 @@ def test_machine_code_is_compiled_once_and_then_found_on_disk(empty_cache):
 def test_damaged_machine_code_is_compiled_again(damage, empty_cache):
     _ = Native(_plus_one, (INTEGER,), returns=INTEGER).address
     (file,) = empty_cache.rglob("*.o")
-    whole = file.read_bytes()
-    file.write_bytes(damage(whole))
+    file.write_bytes(damage(file.read_bytes()))
+    assert native._read(file) is None
     assert Native(_plus_one, (INTEGER,), returns=INTEGER).from_python()(41) == 42
-    assert file.read_bytes()[:32] == hashlib.sha256(file.read_bytes()[32:]).digest()
+    assert native._read(file)
 
 
 def test_one_function_with_other_arguments_or_other_numbers_around_it_is_other_machine_code(empty_cache):

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 from blockplay import AN_ADDRESS, RATE_HZ, board, wrongs_of
-from models import tiny_container, tiny_wavenet
+from models import tiny_container, tiny_wavenet, with_two_levels_that_play_the_same
 from test_engine import treble_db
 
 from chainrt import pair as pair_module
@@ -141,6 +141,28 @@ def test_a_lead_that_is_late_is_replaced_in_that_very_period_without_a_gap_or_a_
     hard = np.concatenate([full[:begin], lite[begin:]])
     assert treble_db(heard, begin) < min(-50, treble_db(hard, begin) - 6)
     assert treble_db(heard, end - FADE_FRAMES // 2) < -60
+
+
+@pytest.mark.parametrize("swinging", ["chorus:", "vibrato:", "phaser:", "flanger:", "rotary:", "tremolo:"])
+def test_what_swings_by_itself_is_at_the_same_moment_in_both(swinging, tmp_path):
+    """So nobody hears who plays, if both levels of the amp play the same."""
+
+    def chain():
+        model = with_two_levels_that_play_the_same()
+        return Chain(board(tmp_path, f"\n    - nam: {{model: m.nam}}\n    - {swinging}", m=model), RATE_HZ, FRAMES)
+
+    signal, lead = chord(200), chain()
+    lead.set_levels([0, 0])
+    lead.set_levels([1, 0])
+    deck = Deck(lead, signal, 200)
+    deck.stall(100, 2.0)
+    whole = chain()
+    whole.settle_as_long_as(lead)
+    alone = Performance(whole, signal, len(signal))
+    alone.play(200)
+    heard, expected = deck.play(), later(alone.output)
+    assert deck.pair.stood_in
+    assert np.abs(heard - expected).max() < 1e-6 < np.abs(expected).max()
 
 
 def test_a_lead_that_is_late_again_during_its_return_gives_way_again(chain_of):

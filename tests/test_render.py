@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 from blockplay import RATE_HZ, board
-from models import tiny_container
+from models import tiny_container, with_two_levels_that_play_the_same
 from naive import wavenet as twin
 
 from chainrt.chain import Chain
@@ -33,6 +33,18 @@ def guitar(frames=5000):
 @pytest.fixture
 def chain_of(tmp_path):
     return lambda text=PANNED, frames=64: Chain(board(tmp_path, text, **MODELS), RATE_HZ, frames)
+
+
+@pytest.mark.parametrize("swinging", ["chorus:", "vibrato:", "phaser:", "rotary:", "tremolo:", "reverb:"])
+def test_what_swings_by_itself_is_at_the_same_moment_at_all_levels_of_an_amp(swinging, tmp_path):
+    """So that two files tell what the level does, and nothing else."""
+    text, model = f"\n    - nam: {{model: m.nam}}\n    - {swinging}", with_two_levels_that_play_the_same()
+    sounds = []
+    for level in (0, 1):
+        chain = Chain(board(tmp_path, text, m=model), RATE_HZ, 64)
+        chain.set_levels([level, len(chain.blocks[1].levels) - 1])
+        sounds.append(render(chain, guitar()))
+    assert np.array_equal(*sounds)
 
 
 def test_the_same_chain_and_input_give_the_same_bits(chain_of):

@@ -13,6 +13,7 @@ Rules kept here:
 import ctypes
 from collections.abc import Callable
 from functools import cached_property, partial, update_wrapper
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ OPTIONS = {"error_model": "numpy"}
 
 
 class Later:
-    """Something of numba's, made when it is first needed."""
+    """Something of numba's, made when it is first needed. A call from Python goes to what it stands for."""
 
     def __init__(self, make: Callable[[], Any]):
         self._make = make
@@ -102,6 +103,4 @@ carray = Later(lambda: _numba().carray)
 
 
 def _numba(module: str = ""):
-    import importlib
-
-    return importlib.import_module(f"numba.{module}" if module else "numba")
+    return import_module(f"numba.{module}" if module else "numba")

@@ -169,14 +169,14 @@ def _read(file: Path) -> bytes | None:
         kept = file.read_bytes()
     except FileNotFoundError:
         return None
-    digest, code = kept[:DIGEST_BYTES], kept[DIGEST_BYTES:]
+    code, digest = kept[:-DIGEST_BYTES], kept[-DIGEST_BYTES:]
     return code if hashlib.sha256(code).digest() == digest else None
 
 
 def _write(file: Path, code: bytes) -> None:
     """Keep machine code; whoever reads the file finds all of it or none."""
     unfinished = file.with_suffix(f".{os.getpid()}")
-    unfinished.write_bytes(hashlib.sha256(code).digest() + code)
+    unfinished.write_bytes(code + hashlib.sha256(code).digest())  # behind it, so that `nm` and `objdump` can read it
     unfinished.replace(file)
 
 

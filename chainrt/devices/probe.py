@@ -22,6 +22,8 @@ Rules kept here:
   and 40 us a period, the 99th percentile was 2.1 and 2.0 times the mean; of as much within a board, 1.5 and 1.6).
 * Kinds are dealt out, so that the large ones (reverb, long cabinets) stand on different boards: what they throw out of
   the caches is paid for by all, as in presets.
+* Each stretch lays its board out anew, since what a chain takes depends on where in the machine's memory it happens to
+  lie: the medians of 24 copies of one lay between 78 and 95 us, for as long as they played.
 * The first SETTLING_PERIODS of a stretch do not count: another board has played before.
 * Nor do periods in which the machine looked away: half a deadline longer than usual, and several times as long. Of a
   board that takes 35 us a period, one look of 5 ms in a thousand periods is a seventh of the mean.
@@ -82,6 +84,11 @@ class Work(NamedTuple):
     kind: str
     family: str
     work: float
+
+
+def laid_out_anew(chain: Chain) -> Chain:
+    """The same chain somewhere else in memory."""
+    return Chain(chain.preset, chain.rate, chain.frames, blocks=chain.blocks)
 
 
 def play_stretch(chain: Chain, guitar: np.ndarray, seconds: float, paced: bool = True) -> Spent:
@@ -207,9 +214,9 @@ class Probe:
             board.spent.clear()
 
     def _play(self, board: Board, paced: bool) -> Spent:
-        board.chain.rewind()  # levels are set before a chain plays, and this one may have played
-        board.chain.set_levels(_picked(board.chain, board.number))
-        return play_stretch(board.chain, self._guitar, STRETCH_SECONDS if paced else STEADY_SECONDS, paced)
+        chain = laid_out_anew(board.chain)
+        chain.set_levels(_picked(chain, board.number))
+        return play_stretch(chain, self._guitar, STRETCH_SECONDS if paced else STEADY_SECONDS, paced)
 
     def costs(self) -> dict[Work, list[float]]:
         """Nanoseconds a call of everything that was played: the medians of the stretches, one of each stack.
