@@ -13,14 +13,13 @@ Rules kept here:
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from .places import PACKAGE, cache_root, libraries, stamp
+from .places import PACKAGE, cache_root, libraries, stamp, write_whole
 
 UNUSED_SECONDS = 90 * 24 * 3600  # older files are removed when a new one is kept
 
@@ -40,17 +39,12 @@ def recall(kind: str, key: str) -> dict | None:
 def keep(kind: str, key: str, table: dict) -> None:
     """Write a table down for `recall`, if it can be written."""
     file = _file(kind, key)
-    draft = file.with_suffix(f".{os.getpid()}")
-    try:
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(table), "utf-8")
-        draft.replace(file)
+        write_whole(file, json.dumps(table).encode())
         for other in file.parent.iterdir():
             if file.stat().st_mtime - other.stat().st_mtime > UNUSED_SECONDS:
                 other.unlink()
-    except OSError:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 def _file(kind: str, key: str) -> Path:

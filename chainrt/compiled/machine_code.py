@@ -11,8 +11,10 @@ import ctypes
 import os
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import count
 
 import llvmlite.binding as llvm
+from llvmlite import ir
 
 from .language import OPTIONS, Kind, signature
 
@@ -41,8 +43,6 @@ def machine_code(function: Callable, arguments: Sequence, returns: Kind) -> byte
 
 def _entry(context, kernel):
     """The function ENTRY that calls the kernel as C does: arguments in, result out, and no word of a status."""
-    from llvmlite import ir
-
     module = context.create_module(ENTRY)
     called = ir.Function(
         module, context.call_conv.get_function_type(kernel.restype, kernel.argtypes), kernel.llvm_func_name
@@ -59,11 +59,13 @@ def link(code: bytes) -> int:
     """The address of an object file's ENTRY, with all that it calls at hand."""
     library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol(ENTRY)
     library.import_symbol(DESTRUCTOR, ctypes.cast(_no_destructor, ctypes.c_void_p).value)
-    _linked.append(library.link(_linker(), f"kernel-{len(_linked)}"))
-    return _linked[-1][ENTRY]
+    linked = library.link(_linker(), f"kernel-{next(_numbers)}")
+    _linked.append(linked)
+    return linked[ENTRY]
 
 
 _linked: list = []
+_numbers = count()  # threads may link at once
 _no_destructor = ctypes.CFUNCTYPE(None)(os.abort)
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import numpy as np
 
-from ..places import PACKAGE, cache_root, libraries
+from ..places import PACKAGE, cache_root, libraries, write_whole
 from .language import VOID, Kind
 from .machine_code import link, machine_code
 
@@ -126,10 +126,11 @@ class Native:
 
     @cached_property
     def address(self) -> int:
-        code = _read(self._file)
+        file = self._file
+        code = _read(file)
         if code is None:
             code = machine_code(self.function, self.arguments, self.returns)
-            _write(self._file, code)
+            write_whole(file, code + hashlib.sha256(code).digest())  # behind it, so that `nm` and `objdump` can read it
         return link(code)
 
     @property
@@ -171,13 +172,6 @@ def _read(file: Path) -> bytes | None:
         return None
     code, digest = kept[:-DIGEST_BYTES], kept[-DIGEST_BYTES:]
     return code if hashlib.sha256(code).digest() == digest else None
-
-
-def _write(file: Path, code: bytes) -> None:
-    """Keep machine code; whoever reads the file finds all of it or none."""
-    unfinished = file.with_suffix(f".{os.getpid()}")
-    unfinished.write_bytes(code + hashlib.sha256(code).digest())  # behind it, so that `nm` and `objdump` can read it
-    unfinished.replace(file)
 
 
 def compile_all(natives: Iterable[Native], tell: Callable[[int, int, str], None] | None = None) -> None:
