@@ -113,7 +113,7 @@ class Measurement:
             f"played on {platform.node() or 'this machine'} ({processor()}), {self._rounds} x {stretch} s a level{pace}"
         )
         medians = self._medians(paced)
-        beside, beside_error = _middle(self._long.beside())
+        beside, beside_error = _middle(self._long.beside(lambda work: medians[work].ns))
         firsts = self._firsts(medians) if paced else {}
         first = {family: ns for family, (ns, _) in firsts.items()}
         mean, more = line(self._long.means(lambda work: medians[work].ns, beside, first)) if paced else (1.0, 0.0)

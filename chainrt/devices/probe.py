@@ -1,4 +1,4 @@
-"""The boards on which a machine is measured: every kind of block, a handful at a time beside an amp, as in presets.
+"""The boards on which a machine is measured: every kind of block, a handful at a time, beside an amp and without one.
 
 Each board plays for a moment with its blocks at their smallest levels, then at the next ones, and so on; then comes the
 next board; a *round* is all of them. Whoever plays something else between the stretches compares it with a machine in
@@ -9,17 +9,22 @@ Rules kept here:
 * On every board stands the *reference*: an amp with the layers of an official A2, always at its largest level. What
   others take is known in terms of it from the same periods, so neither clock nor neighbours matter (`steady`).
 * Weights of the amps are random: what a network costs depends on its shape and not on what it has learned.
-* Each board opens with a drive: whatever comes first is dear, since the processor has slept. What the drive takes there
-  beyond what it takes elsewhere is not charged to a block but to the period (`beside`).
-* So is the first amp of a family in a period: it fetches the code that all its kind share. What an amp costs is told
+* Each board plays in another order each time: whatever comes first is dear, since the processor has slept, and so, less
+  and less, is what comes after it (measured: a cabinet of 4096 taps takes 15.2 us as the second block of a period, 12.7
+  as the third after another cabinet). What the first takes beyond what it takes elsewhere is not charged to a block but
+  to the period (`beside`).
+* Each board also plays without its amps. Where hardly anything plays, everything is a little dearer than in the middle
+  of a large chain, and a processor that slept for most of a period spreads more (measured: of 24 and 40 us a period,
+  the 99th percentile was 2.1 and 2.0 times the mean; of as much within a board, 1.5 and 1.6). What an effect costs is
+  told from both, as presets are of both kinds.
+* No kind stands on a board twice: the second one finds its code warm (a drive after a drive takes .9 us, after a
+  compressor 1.5).
+* The first amp of a family in a period fetches the code that all its kind share. What an amp costs is told
   from *stacks*, nothing but amps of one family, all but the first of each; what one takes beyond that where it is the
   only one of its family on its board (`alone`) is charged once. It does not matter whether the amps of a stack are
   copies (measured: it made no difference in 14 of them), for each has its own memory of the past, and that is most of
   what they touch.
-* Larger stacks fill the deadline to FILLED, so that it is known how long periods spread that are nearly too long. And
-  chains of little work are played, not cut out of larger ones: each board once more without its reference, all at the
-  largest level. A processor that slept for most of a period is not what it is in the middle of one (measured: of 24
-  and 40 us a period, the 99th percentile was 2.1 and 2.0 times the mean; of as much within a board, 1.5 and 1.6).
+* Larger stacks fill the deadline to FILLED, so that it is known how long periods spread that are nearly too long.
 * Kinds are dealt out, so that the large ones (reverb, long cabinets) stand on different boards: what they throw out of
   the caches is paid for by all, as in presets.
 * Each stretch lays its board out anew, since what a chain takes depends on where in the machine's memory it happens to
@@ -33,6 +38,7 @@ Rules kept here:
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple
@@ -44,6 +50,7 @@ from ..block import BLOCKS
 from ..chain import Chain, plan_blocks
 from ..machine import ask_for_priority
 from ..performance import Performance
+from ..preset import Preset
 from ..preset import load as load_preset
 from ..riff import riff
 from ..vocabulary import NETWORKS
@@ -52,9 +59,9 @@ RATE_HZ = 48_000
 STRETCH_SECONDS = 0.05
 STEADY_SECONDS = 0.3  # of sound, where there are no pauses: takes less than the other by the wall clock
 SETTLING_PERIODS = 20
-BLOCKS_BESIDE = 5  # the opener and the reference on a board, at most
-OPENER, REFERENCE = "opener", "reference"
-OPENER_KIND = "drive"
+BLOCKS_BESIDE = 5  # the reference on a board, at most
+REFERENCE = "reference"
+AMP = "nam"
 IR_TAPS = (512, 4096)  # a cabinet of 4096 has levels of all lengths
 STACKED = 4  # amps in the stack on which all their sizes are measured
 FILLED = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75)  # of the deadline, roughly, by stacks of amps at their largest
@@ -86,9 +93,12 @@ class Work(NamedTuple):
     work: float
 
 
-def laid_out_anew(chain: Chain) -> Chain:
-    """The same chain somewhere else in memory."""
-    return Chain(chain.preset, chain.rate, chain.frames, blocks=chain.blocks)
+def laid_out_anew(chain: Chain, order: Preset | None = None) -> Chain:
+    """The same chain somewhere else in memory. order: the preset with its blocks in another order."""
+    if order is None:
+        return Chain(chain.preset, chain.rate, chain.frames, blocks=chain.blocks)
+    blocks = {block.id: block for block in chain.blocks}
+    return Chain(order, chain.rate, chain.frames, blocks=[blocks[spec.id] for spec in order.chain])
 
 
 def play_stretch(chain: Chain, guitar: np.ndarray, seconds: float, paced: bool = True) -> Spent:
@@ -135,11 +145,33 @@ def steady(blocks: np.ndarray, whole: np.ndarray, reference: int) -> tuple[np.nd
 
 
 class Board(NamedTuple):
-    """A chain, the number of its levels (see `_picked`), and the stretches that were played of it so."""
+    """A chain, the number of its levels (see `_picked`), the orders in which it plays, and what its stretches took.
+
+    The blocks of all stretches stand in the order of the chain, whatever the order in which they played.
+    """
 
     chain: Chain
     number: int
+    orders: list[Preset]
     spent: list[Spent]
+
+    def play(self, guitar: np.ndarray, paced: bool) -> None:
+        """One stretch more."""
+        order = self._order(len(self.spent))
+        chain = laid_out_anew(self.chain, order)
+        chain.set_levels(_picked(chain, self.number))
+        played = play_stretch(chain, guitar, STRETCH_SECONDS if paced else STEADY_SECONDS, paced)
+        places = [[spec.id for spec in order.chain].index(block.id) for block in self.chain.blocks]
+        self.spent.append(played._replace(blocks=played.blocks[:, places]))
+
+    def _order(self, stretch: int) -> Preset:
+        return self.orders[stretch % len(self.orders)]
+
+    @property
+    def firsts(self) -> list[int]:
+        """Which block came first, one of each stretch."""
+        ids = [block.id for block in self.chain.blocks]
+        return [ids.index(self._order(stretch).chain[0].id) for stretch in range(len(self.spent))]
 
     @property
     def works(self) -> list[Work]:
@@ -147,10 +179,9 @@ class Board(NamedTuple):
         return _works(self.chain, self.number)
 
     @property
-    def reference(self) -> int | None:
-        """The place of the reference; None in a stack."""
-        ids = [block.id for block in self.chain.blocks]
-        return ids.index(REFERENCE) if REFERENCE in ids else None
+    def reference(self) -> int:
+        """The place of the reference."""
+        return [block.id for block in self.chain.blocks].index(REFERENCE)
 
     @property
     def medians(self) -> np.ndarray:
@@ -176,14 +207,12 @@ class Probe:
 
         self.frames = frames
         self._guitar = riff(RATE_HZ)
-        paths = _write_boards(folder)
-        self.boards = _at_all_levels(map(laid_out, paths))
+        chains = [laid_out(path) for path in _write_boards(folder)]
+        self.boards = _at_all_levels(chains)
+        self.little = _at_all_levels(map(_without_amps, chains))
         of_all = [laid_out(_write_stack(folder, family, STACKED, typical.amp_like(family))) for family in NETWORKS]
         self.stacks = _at_all_levels(of_all)
-        self.little: list[Board] = []
         if filled:
-            little = [laid_out(_without_reference(path)) for path in paths]
-            self.little = [Board(chain, _most_levels(chain) - 1, []) for chain in little]
             for count in self._counts(filled):
                 full = typical.a2_like(typical.A2_CHANNELS[-1:])
                 self.stacks += _at_all_levels([laid_out(_write_stack(folder, f"full{count}", count, full))])
@@ -191,7 +220,10 @@ class Probe:
     def _counts(self, filled: Sequence[float]) -> list[int]:
         """How many amps at their largest take these shares of the deadline, roughly and at least 2."""
         trial = next(one for one in reversed(self.stacks) if one.works[0].family == "a2")
-        amp_ns = max(np.median(self._play(trial, paced=True).blocks) for _ in range(TRIALS))
+        for _ in range(TRIALS):
+            trial.play(self._guitar, paced=True)
+        amp_ns = max(np.median(one.blocks) for one in trial.spent)
+        trial.spent.clear()
         return [min(max(2, round(share * trial.chain.deadline_ns / amp_ns)), MOST_STACKED) for share in filled]
 
     def __len__(self) -> int:
@@ -205,18 +237,13 @@ class Probe:
     def play_round(self, paced: bool = True) -> Iterator[None]:
         """Play everything at every level; gives a sign after each stretch."""
         for board in self._all:
-            board.spent.append(self._play(board, paced))
+            board.play(self._guitar, paced)
             yield
 
     def forget(self) -> None:
         """Nothing of what was played so far counts."""
         for board in self._all:
             board.spent.clear()
-
-    def _play(self, board: Board, paced: bool) -> Spent:
-        chain = laid_out_anew(board.chain)
-        chain.set_levels(_picked(chain, board.number))
-        return play_stretch(chain, self._guitar, STRETCH_SECONDS if paced else STEADY_SECONDS, paced)
 
     def costs(self) -> dict[Work, list[float]]:
         """Nanoseconds a call of everything that was played: the medians of the stretches, one of each stack.
@@ -225,8 +252,8 @@ class Probe:
         stacks of all sizes count alike, however many amps there are in them.
         """
         found: dict[Work, list[float]] = {}
-        for board in self.boards:
-            for work, values in list(zip(board.works, board.medians.T, strict=True))[1:]:
+        for board in [*self.boards, *self.little]:
+            for work, values in zip(board.works, board.medians.T, strict=True):
                 if work.family not in NETWORKS:
                     found.setdefault(work, []).extend(values.tolist())
         for stack in self.stacks:
@@ -246,7 +273,7 @@ class Probe:
             told = [steady(one.blocks, one.whole, board.reference) for one in quickest]
             references += [reference_ns for _, reference_ns in told]
             shares = np.transpose([one for one, _ in told])
-            for work, values in list(zip(board.works, shares, strict=True))[1:]:
+            for work, values in zip(board.works, shares, strict=True):
                 found.setdefault(work, []).extend(values.tolist())
         reference_ns = float(np.median(references))
         return {work: [share * reference_ns for share in shares] for work, shares in found.items()}
@@ -261,11 +288,17 @@ class Probe:
                     found.setdefault(work, []).extend(values.tolist())
         return found
 
-    def beside(self) -> list[float]:
-        """Nanoseconds of a period beside its blocks, one of each stretch; what being the first costs, too."""
-        opener_ns = np.median([ns for work, found in self.costs().items() if work.kind == OPENER_KIND for ns in found])
-        rests = [np.median(one.whole - one.blocks[:, 1:].sum(axis=1)) for board in self.boards for one in board.spent]
-        return [max(0.0, float(rest - opener_ns)) for rest in rests]
+    def beside(self, told: Callable[[Work], float]) -> list[float]:
+        """Nanoseconds of a period beside its blocks, one of each stretch; what being the first costs, too.
+
+        told: nanoseconds of a block where it is not the first.
+        """
+        found = []
+        for board in self.little:
+            for one, first in zip(board.spent, board.firsts, strict=True):
+                others = np.delete(one.blocks, first, axis=1).sum(axis=1)
+                found.append(max(0.0, float(np.median(one.whole - others)) - told(board.works[first])))
+        return found
 
     def means(self, told: Callable[[Work], float], beside: float, first: Mapping[str, float]) -> np.ndarray:
         """(what figures say, what periods took in the mean), nanoseconds, (chains, 2).
@@ -304,7 +337,28 @@ class Probe:
 
 
 def _at_all_levels(chains: Iterable[Chain]) -> list[Board]:
-    return [Board(chain, number, []) for chain in chains for number in range(_most_levels(chain))]
+    numbered = [(chain, number) for chain in chains for number in range(_most_levels(chain))]
+    return [Board(chain, number, _orders(chain.preset), []) for chain, number in numbered]
+
+
+def _orders(preset: Preset) -> list[Preset]:
+    """The blocks in turn, so that each comes first once; those of two channels stay last.
+
+    Amps of a stack are all alike: there is one order of them.
+    """
+    two = [spec for spec in preset.chain if _is_stereo(spec.kind)]
+    one = [spec for spec in preset.chain if not _is_stereo(spec.kind)]
+    turns = range(1 if all(spec.kind == AMP for spec in one) else len(one))
+    return [replace(preset, chain=(*one[turn:], *one[:turn], *two)) for turn in turns]
+
+
+def _without_amps(chain: Chain) -> Chain:
+    preset = replace(chain.preset, chain=tuple(spec for spec in chain.preset.chain if spec.kind != AMP))
+    return Chain(preset, chain.rate, chain.frames, blocks=[one for one in chain.blocks if one.spec.kind != AMP])
+
+
+def _is_stereo(kind: str) -> bool:
+    return BLOCKS[kind].channels == 2 and not BLOCKS[kind].linked
 
 
 def _most_levels(chain: Chain) -> int:
@@ -326,7 +380,7 @@ def _works(chain: Chain, number: int) -> list[Work]:
 def _write_stack(folder: Path, name: str, count: int, amp: dict) -> Path:
     """A preset of nothing but so many of this amp, a .nam document, with its file, in this folder."""
     (folder / f"{name}.nam").write_text(json.dumps(amp), "utf-8")
-    lines = ["version: 1", "name: stack", "chain:", *[f"  - nam: {{model: {name}.nam}}"] * count]
+    lines = ["version: 1", "name: stack", "chain:", *[f"  - {AMP}: {{model: {name}.nam}}"] * count]
     path = folder / f"{name}.yaml"
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
@@ -334,35 +388,26 @@ def _write_stack(folder: Path, name: str, count: int, amp: dict) -> Path:
 
 def _write_boards(folder: Path) -> list[Path]:
     """Presets of all kinds of blocks, with the files they need, in this folder; stereo blocks stand last."""
-    is_stereo = {kind: block.channels == 2 and not block.linked for kind, block in BLOCKS.items()}
     entries = []
-    for kind in sorted(BLOCKS, key=lambda kind: (is_stereo[kind], kind)):  # so that the others hear one channel
+    for kind in sorted(BLOCKS, key=lambda kind: (_is_stereo(kind), kind)):  # so that the others hear one channel
         declared = BLOCKS[kind]
         lengths = IR_TAPS if any(file.name == "ir" for file in declared.files) else IR_TAPS[:1]
         for number, taps in enumerate(lengths):
             files = typical.files(folder, declared, RATE_HZ, taps, typical.A2_CHANNELS)
             if files is not None:
                 named = [f"{name}: {path.name}" for name, path in files.items()]
-                entries.append((is_stereo[kind], f"  - {kind}: {{{', '.join([f'id: {kind}{number}', *named])}}}"))
+                entries.append((_is_stereo(kind), f"  - {kind}: {{{', '.join([f'id: {kind}{number}', *named])}}}"))
     for family in NETWORKS:
         if family != "a2":  # that one is the reference, and a kind of block like any other
             (folder / f"{family}.nam").write_text(json.dumps(typical.amp_like(family)), "utf-8")
-            entries.append((False, f"  - nam: {{id: {family}, model: {family}.nam}}"))
+            entries.append((False, f"  - {AMP}: {{id: {family}, model: {family}.nam}}"))
     paths = []
     count = -(-len(entries) // BLOCKS_BESIDE)
     for start in range(count):
         beside = entries[start::count]
         mono, stereo = ([line for is_one, line in beside if is_one == wanted] for wanted in (False, True))
-        opener, reference = f"  - {OPENER_KIND}: {{id: {OPENER}}}", f"  - nam: {{id: {REFERENCE}, model: a2.nam}}"
-        lines = ["version: 1", "name: probe", "chain:", opener, *mono, reference, *stereo]
+        reference = f"  - {AMP}: {{id: {REFERENCE}, model: a2.nam}}"
+        lines = ["version: 1", "name: probe", "chain:", *mono, reference, *stereo]
         paths.append(folder / f"probe{start}.yaml")
         paths[-1].write_text("\n".join(lines) + "\n", "utf-8")
     return paths
-
-
-def _without_reference(board: Path) -> Path:
-    """The same board, beside it, without its reference."""
-    lines = board.read_text("utf-8").splitlines(keepends=True)
-    path = board.with_stem(f"{board.stem}-little")
-    path.write_text("".join(line for line in lines if f"id: {REFERENCE}," not in line), "utf-8")
-    return path
