@@ -217,8 +217,8 @@ def test_a_jitter_whose_tail_is_no_normal_one_is_as_wide_as_its_body(out):
 
 
 def test_what_a_tail_has_beside_the_load_weighs_more_on_small_loads():
-    device = made_up({}, p99_over_mean=1.3, p99_beside_ns=40_000)
-    assert device.p99_ns(100_000) == pytest.approx(150_000)
+    device = made_up({}, p99_over_mean=1.1, p99_beside_ns=20_000)
+    assert device.p99_ns(100_000) == pytest.approx(130_000)
     assert device.jitter_sd(50_000) > device.jitter_sd(500_000)
 
 
@@ -519,11 +519,10 @@ def test_means_are_a_line_over_what_figures_say_and_it_begins_nowhere_below_noth
     assert measuring.line(np.stack([said, slope * said - 2_000], axis=1))[1] == 0
 
 
-@given(st.floats(1.01, 3), st.floats(100, 50_000))
+@given(st.floats(1, 3), st.floats(0, 50_000))
 def test_the_law_of_the_tail_is_found_again(slope, beside_ns):
     mean = np.linspace(10_000, 400_000, 30)
-    p99 = mean + np.hypot((slope - 1) * mean, beside_ns)
-    found = measuring.tail_law(np.stack([mean, p99], axis=1))
+    found = measuring.tail_law(np.stack([mean, slope * mean + beside_ns], axis=1))
     assert found == pytest.approx((slope, beside_ns), rel=1e-6, abs=1e-3)
 
 

@@ -11,12 +11,13 @@ Rules kept here:
   lie farther above their medians, and full houses came out 3 to 6 % too slow.) Half the distance between the quarter
   points of the medians, as a share, is the error.
 * What a call costs is told from two periods: c(n) = a * (n + extra).
-* How far the 99th percentile of a period lies from its mean is told from what little chains, boards and stacks of amps
-  took, up to most of the deadline, a third of them at a time (`Probe.tails`): a share of the mean, and what waking up
-  adds to it as two deviations add, by their squares (profile.py). Told from each chain alone it came out 20 % too low
-  for chains without an amp, three times, for a chain is too short to meet what is rare. It does not come of the
-  percentiles of blocks: what makes periods differ slows down all blocks alike (in stretches of 0.1 s, the means lay 10
-  to 30 % apart, for 5 % of the deadline as for 90 %).
+* The 99th percentile of a period is a straight line over its mean, through what little chains, boards and stacks of
+  amps took, up to most of the deadline, a third of them at a time (`Probe.tails`). Told from each chain alone it came
+  out 20 % too low for chains without an amp, three times, for a chain is too short to meet what is rare. Adding the
+  share of the mean and what waking up adds to it by their squares, as deviations do, told six recordings no better
+  (of presets, rms .063, the line .050; of full houses .065 and .070). It does not come of the percentiles of blocks:
+  what makes periods differ slows down all blocks alike (in stretches of 0.1 s, the means lay 10 to 30 % apart, for 5 %
+  of the deadline as for 90 %).
 * What misses a deadline is more often the dearer half of all periods than the last one in a hundred. Their logarithms
   are about those of a normal distribution up to the 95th percentile, which gives the jitter its deviation; by how many
   of these the 99th percentile lies out is told beside (2.3 to 2.4 on one busy machine, four times; normal were 2.33).
@@ -29,7 +30,6 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from math import sqrt
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +47,6 @@ FRAMES, FEW_FRAMES = 64, 16
 ROUNDS = 8
 USABLE_SHARE = 0.7
 NORMAL_P95 = 1.645  # of a normal distribution, in standard deviations
-LOOKS = 8  # at the law of the tail, each with weights from the one before
 ENGINE_RATIO = 4.4
 """How much longer the field's reference engine takes for an A2 Full than chainrt, at 64 frames: bench/RESULTS.md,
 Networks, fastest rounds on one machine, 1,282 over 293 ns."""
@@ -199,22 +198,15 @@ class Measurement:
 
 
 def tail_law(tails: np.ndarray) -> tuple[float, float]:
-    """(slope, beside) of p99 = mean + hypot((slope - 1) * mean, beside), from (mean, p99) of chains, nanoseconds.
+    """(slope, ns) of p99 = slope * mean + ns, from (mean, 99th percentile) of chains; relative errors are least.
 
-    Relative errors of p99 are least, of the squares of its distances. The slope is not below 1: a tail is never before
-    its mean.
+    The slope is not below 1, and the rest not below 0: a tail is never before its mean.
     """
     mean, p99 = tails.T
-    apart = np.maximum(p99 - mean, 1e-3 * mean)
-    told = apart  # at first; weights of what was measured would favour what happened to be small
-    for _ in range(LOOKS):
-        share, beside = np.polyfit(mean**2, apart**2, 1, w=1 / (told * (mean + told)))
-        if beside < 0:
-            share, beside = float(np.average(apart / mean, weights=mean / (mean + told))) ** 2, 0.0
-        elif share < 0:
-            share, beside = 0.0, float(np.average(apart, weights=1 / (mean + told))) ** 2
-        told = np.sqrt(share * mean**2 + beside)
-    return 1 + sqrt(share), sqrt(beside)
+    slope, beside = line(tails)
+    if slope < 1:
+        return 1.0, max(0.0, float(np.average(p99 - mean, weights=1 / mean**2)))
+    return slope, beside
 
 
 def line(points: np.ndarray) -> tuple[float, float]:

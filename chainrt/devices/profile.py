@@ -21,7 +21,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import hypot, log, sqrt
+from math import log, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..vocabulary import FAMILIES, NETWORKS
@@ -124,17 +124,12 @@ class Device:
         return self["ns_per_period"] + sum(self[first_of(family)] for family in set(families) & set(NETWORKS))
 
     def p99_ns(self, mean_ns: float) -> float:
-        """The 99th percentile of the time of a period that takes so long in the mean.
-
-        Its distance from the mean is that of two things that vary apart from each other: the load, and waking up.
-        """
-        return mean_ns + hypot((self["p99_over_mean"] - 1) * mean_ns, self["p99_beside_ns"])
+        """The 99th percentile of the time of a period that takes so long in the mean."""
+        return self["p99_over_mean"] * mean_ns + self["p99_beside_ns"]
 
     def mean_ns(self, p99_ns: float) -> float:
-        """The mean of a period whose 99th percentile is this, above 0; 0 if none has."""
-        apart, beside = self["p99_over_mean"] - 1, self["p99_beside_ns"]
-        left = max(0.0, p99_ns**2 - beside**2)
-        return left / (p99_ns + sqrt(p99_ns**2 - (1 - apart**2) * left))
+        """The mean of a period whose 99th percentile is this; 0 if none has."""
+        return max(0.0, p99_ns - self["p99_beside_ns"]) / self["p99_over_mean"]
 
     def jitter_sd(self, mean_ns: float) -> float:
         """Standard deviation of the logarithm of the lognormal factor of mean 1 by which periods of this mean jitter.

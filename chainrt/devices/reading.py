@@ -56,7 +56,7 @@ FIGURES = {
     **{first_of(family): FIRST for family in NETWORKS},
     "extra_frames_per_call": Range(0, 10_000, "a call costs as much as so many frames more"),
     "p99_over_mean": Range(1, 10, "99th percentile of a period's time over its mean"),
-    "p99_beside_ns": Range(0, 1e7, "how far it lies from the mean of a period of hardly any load, ns"),
+    "p99_beside_ns": Range(0, 1e7, "what the 99th percentile has beside that, whatever the mean, ns"),
     "p99_deviations": DEVIATIONS,
     "jitter_lasting": Range(0, 1, "share of the jitter's variance that is the moment's and not the period's"),
     "jitter_lasts_s": Range(0.001, 3600, "in which the moment is forgotten, to 1/e, s"),
