@@ -23,7 +23,7 @@ import numpy as np
 
 from . import tables
 from .block import Level
-from .chain import Chain, ChainBlock, CostTable, settled_state
+from .chain import Chain, ChainBlock, CostTable, Plan, settled_state
 from .compiled.arena import aligned_zeros
 from .compiled.native import address_of
 from .fit import BEST_DB
@@ -178,7 +178,7 @@ Fidelity = tuple[tuple[float, ...], ...]
 """Per block and level: decibels by which the error of the chain's sound lies below that sound, 0 to BEST_DB."""
 
 
-def fidelity_table(chain: Chain, samples: np.ndarray) -> Fidelity:
+def fidelity_table(chain: Chain | Plan, samples: np.ndarray) -> Fidelity:
     """How true each level sounds: as kept, or measured now and kept. samples: float32 (frames,), what is played."""
     heard = samples[: round(FIDELITY_SECONDS * chain.rate)]
     key = tables.fidelity_key(chain, heard)
@@ -189,7 +189,7 @@ def fidelity_table(chain: Chain, samples: np.ndarray) -> Fidelity:
     return tuple(map(tuple, kept["db"]))
 
 
-def measure_fidelity(chain: Chain, samples: np.ndarray) -> Fidelity:
+def measure_fidelity(chain: Chain | Plan, samples: np.ndarray) -> Fidelity:
     """Play the samples with every block at its largest level, then with one block lowered, for each level there is.
 
     The error-to-signal ratio is that of the field's trainer: energy of the difference over energy of the signal. The
@@ -219,7 +219,7 @@ def _with(levels: tuple[int, ...], index: int, level: int) -> tuple[int, ...]:
     return (*levels[:index], level, *levels[index + 1 :])
 
 
-def _sound(chain: Chain, levels: Sequence[int], on: int | None, samples: np.ndarray) -> np.ndarray:
+def _sound(chain: Chain | Plan, levels: Sequence[int], on: int | None, samples: np.ndarray) -> np.ndarray:
     """What a twin of the chain plays that has these levels only, with the block `on` (None: none) switched on."""
     blocks = [
         replace(block, levels=(block.levels[level],), allowed=(0,))

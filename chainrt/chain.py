@@ -13,6 +13,7 @@ Rules kept here:
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,7 @@ SETTLING_SECONDS = 0.25
 GUARD = 0.01  # of the deadline: what follows the last block, and the clock's own grain
 MUTED_SHARE = 0.97  # of the deadline, up to which muted levels may work once the sound is done
 CATCHING_UP_PERIODS = 3  # in which a muted level hears all that is kept
+PLAYERS = (period, perform, time_calls)  # what plays blocks, or times them
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +162,15 @@ def compile_blocks(blocks: Sequence[ChainBlock], tell=None, others: Sequence[Nat
             block.when_compiled.pop(0)()
 
 
+class Plan(NamedTuple):
+    """A chain that is not laid out: what `Chain` is made of."""
+
+    preset: Preset
+    rate: float
+    frames: int
+    blocks: list[ChainBlock]
+
+
 # -- step two: lay out ----------------------------------------------------------------------------------------------
 
 
@@ -183,7 +194,7 @@ class Chain:
     ):
         self.preset, self.rate, self.frames = preset, float(rate), int(frames)
         self.blocks = plan_blocks(preset, self.rate) if blocks is None else blocks
-        compile_blocks(self.blocks, tell, (period, perform, time_calls))
+        compile_blocks(self.blocks, tell, PLAYERS)
         self._owned: list = [self.blocks]
         self._steps: list[tuple] = []
         self.engine = self._own(aligned_zeros((), ENGINE))

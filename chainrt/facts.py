@@ -18,7 +18,7 @@ import numpy as np
 from . import tables, typical
 from .block import BLOCKS, Level, Settings
 from .calibrate import FIDELITY_SECONDS, fidelity_table
-from .chain import Chain, ChainBlock, plan_blocks
+from .chain import PLAYERS, ChainBlock, Plan, compile_blocks, plan_blocks
 from .devices import Device
 from .engine import FADE_FRAMES
 from .fit import BEST_DB, Bench, FitBlock, FitLevel, truest
@@ -123,9 +123,9 @@ def _known(preset: Preset, rate: float, planned: list[ChainBlock], tell: Tell | 
     key = tables.preset_key(preset, planned, rate)
     known = recall("facts", key)
     if known is None:
-        chain = Chain(preset, rate, FRAMES, tell, planned)
+        compile_blocks(planned, tell, PLAYERS)
         known = {
-            "db": fidelity_table(chain, riff(rate, seconds=FIDELITY_SECONDS)),
+            "db": fidelity_table(Plan(preset, float(rate), FRAMES, planned), riff(rate, seconds=FIDELITY_SECONDS)),
             "bytes": [[level_bytes(level) for level in block.levels] for block in planned],
         }
         keep("facts", key, known)

@@ -16,7 +16,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import numpy as np
 
-from .chain import Chain, ChainBlock
+from .chain import Chain, ChainBlock, Plan
 from .compiled.native import cache_folder
 from .preset import Preset
 
@@ -35,7 +35,7 @@ def cost_key(block: ChainBlock, channels: int, rate: float) -> str:
     return _digest(machine(), cache_folder().name, block.spec.kind, block.spec.files, levels, channels, rate)
 
 
-def fidelity_key(chain: Chain, samples: np.ndarray) -> str:
+def fidelity_key(chain: Chain | Plan, samples: np.ndarray) -> str:
     """The name of a chain's fidelity table, played with these samples, on any machine."""
     levels = [[level.name for level in block.levels] for block in chain.blocks]
     return _digest(cache_folder().name, chain.preset, levels, chain.rate, samples)

@@ -81,7 +81,7 @@ def heard_of(prepared, x, sizes):
     while done < len(x):
         stop = min(done + next(size), len(x))
         while done < stop:
-            frames = convolution.convolve(record, done, x, done, stop)
+            frames = convolution.convolve.compiled(record, done, x, done, stop)
             heard[done : done + frames] = record["sum"][:frames]
             done += frames
     del owned  # the memory to which the record points

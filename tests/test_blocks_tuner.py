@@ -60,11 +60,11 @@ def test_tuner_is_not_heard():
 
 @given(st.tuples(*[st.floats(0, 1e6, width=32)] * 3))
 def test_a_valley_lies_between_the_neighbours_of_the_sum_it_is_looked_for_at(sums):
-    place = valley(np.array((0.0, *sums, 0.0), np.float32), 2)
+    place = valley.compiled(np.array((0.0, *sums, 0.0), np.float32), 2)
     assert 1.0 <= place <= 3.0
 
 
 def test_three_sums_on_a_line_do_not_send_the_tuner_out_of_its_memory():
-    assert valley(np.array([3.0, 2.0, 1.0000001], np.float32), 1) == 2.0
-    assert valley(np.array([1.0, 0.5, 1.0], np.float32), 1) == 1.0
-    assert valley(np.array([1.0, 0.5, 0.75], np.float32), 1) == pytest.approx(1 + 1 / 6)
+    assert valley.compiled(np.array([3.0, 2.0, 1.0000001], np.float32), 1) == 2.0
+    assert valley.compiled(np.array([1.0, 0.5, 1.0], np.float32), 1) == 1.0
+    assert valley.compiled(np.array([1.0, 0.5, 0.75], np.float32), 1) == pytest.approx(1 + 1 / 6)

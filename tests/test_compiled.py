@@ -125,11 +125,17 @@ def test_the_cache_lies_where_the_user_says(empty_cache):
     assert list(empty_cache.rglob("*.o"))
 
 
-def test_machine_code_that_is_at_hand_needs_no_numba():
-    """A whole preset is laid out and played in a process that has not even imported it."""
+def test_machine_code_that_is_at_hand_needs_no_numba(tmp_path):
+    """All presets in the box and all blocks are laid out and played in a process that has not even imported it."""
     code = (
-        "import sys; from chainrt import preset; from chainrt.chain import Chain\n"
-        f"Chain(preset.load('{PACKAGE.parent}/presets/crunch.yaml'), 48_000, 64)\n"
+        "import sys; from pathlib import Path; from chainrt import preset; from chainrt.block import BLOCKS\n"
+        "from chainrt.chain import Chain\n"
+        f"for path in Path('{PACKAGE.parent}/presets').glob('*.yaml'):\n"
+        "    Chain(preset.load(path), 48_000, 64)\n"
+        "kinds = [kind for kind, block in BLOCKS.items() if not block.files]\n"
+        f"path = Path('{tmp_path}/all.yaml')\n"
+        "path.write_text(''.join(['version: 1\\nname: all\\nchain:\\n', *[f'  - {kind}\\n' for kind in kinds]]))\n"
+        "assert len(Chain(preset.load(path), 48_000, 64).blocks) > 20\n"
         "print('numba' in sys.modules)"
     )
     env = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}

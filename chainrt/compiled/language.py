@@ -82,12 +82,24 @@ def is_literal(kind) -> bool:
     return isinstance(kind, _numba("types").Literal)
 
 
+class InKernels(Later):
+    """A function that kernels may call. From Python it is the Python that it was made of: nothing is compiled."""
+
+    def __call__(self, *arguments):
+        return self.__wrapped__(*arguments)
+
+    @property
+    def compiled(self) -> Callable:
+        """The function as kernels have it, compiled for whatever it is called with from Python."""
+        return self.real
+
+
 def njit(function: Callable | None = None, **options):
-    """A function that kernels may call. From Python, it is compiled for whatever it is called with."""
+    """A function that kernels may call, see InKernels."""
     if function is None:
         return partial(njit, **options)
-    real = Later(lambda: _numba().njit(**OPTIONS, **options)(function))
-    return update_wrapper(real, function)
+    made = InKernels(lambda: _numba().njit(**OPTIONS, **options)(function))
+    return update_wrapper(made, function)
 
 
 def intrinsic(function: Callable | None = None, *, prefer_literal: bool = False):
