@@ -178,7 +178,7 @@ def test_a_changed_source_means_another_cache_folder_for_what_imports_it_and_for
     modules = "engine.one_period", "blocks.echo", "blocks.gate", "blocks.nam", "timing", ""
 
     def folders():
-        for cached in (cache_folder, native._imported, native._file):
+        for cached in (cache_folder, native._read_source, native._imported, native._file):
             cached.cache_clear()
         return {module: cache_folder(module and f"chainrt.{module}") for module in modules}
 

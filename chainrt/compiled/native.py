@@ -59,14 +59,20 @@ def cache_folder(module: str = "") -> Path:
     name = module.rpartition(".")[2] if module.startswith(f"{PACKAGE.name}.") else "all"
     digest = hashlib.sha256(f"{_compiler()} {PACKAGE}".encode())
     for source in sources(module):
-        digest.update(source.name.encode() + source.read_bytes())
+        digest.update(source.name.encode() + _read_source(source).encode())
     folder = cache_root() / f"kernels-{name}-{digest.hexdigest()[:16]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.touch()
-    for other in cache_root().glob("kernels-*"):
-        if folder.stat().st_mtime - other.stat().st_mtime > UNUSED_SECONDS:
-            shutil.rmtree(other, ignore_errors=True)
+    if folder.is_dir():
+        folder.touch()
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_unused(folder.stat().st_mtime)
     return folder
+
+
+def _remove_unused(now: float) -> None:
+    for folder in cache_root().glob("kernels-*"):
+        if now - folder.stat().st_mtime > UNUSED_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @lru_cache
@@ -91,10 +97,15 @@ def sources(module: str) -> list[Path]:
 
 
 @lru_cache
+def _read_source(source: Path) -> str:
+    return source.read_text("utf-8")
+
+
+@lru_cache
 def _imported(source: Path) -> tuple[Path, ...]:
     """The files of this package that one of them imports."""
     found = []
-    for dots, module, names in IMPORT.findall(source.read_text("utf-8")):
+    for dots, module, names in IMPORT.findall(_read_source(source)):
         if dots or module.startswith(PACKAGE.name):
             start = source.parents[len(dots) - 1] if dots else PACKAGE.parent
             place = start.joinpath(*module.split("."))
