@@ -11,13 +11,14 @@ Rules kept here:
 
 import numpy as np
 
+from ..compiled.language import njit
 from .levels import run_block
-from .planes import FLOAT_BYTES, compiled, plane
+from .planes import FLOAT_BYTES, plane
 
 BYPASS_FRAMES = 384  # length of the crossfade: 8 ms at 48 kHz
 
 
-@compiled
+@njit
 def lay_aside(engine, block, frames):
     """Copy what comes in onto the dry planes, as late as the block's own output will be."""
     for channel in range(block.channels):
@@ -36,14 +37,14 @@ def lay_aside(engine, block, frames):
         block.dry_position = (block.dry_position + frames) % block.latency
 
 
-@compiled
+@njit
 def share_at(block, frame):
     """How much of the block is heard at a frame of this period, 0 to 1."""
     done = block.faded_in + frame + 1 if block.enabled == 1 else block.faded_in - frame - 1
     return min(1.0, max(0.0, done / BYPASS_FRAMES))
 
 
-@compiled
+@njit
 def fade_input(block, frames):
     """Let the block hear as much as shall be heard of it."""
     for channel in range(block.channels):
@@ -52,7 +53,7 @@ def fade_input(block, frames):
             sound[i] *= np.float32(share_at(block, i))
 
 
-@compiled
+@njit
 def mix(engine, block, frames):
     """The block and what goes around it, each with its share."""
     for channel in range(block.channels):
@@ -64,7 +65,7 @@ def mix(engine, block, frames):
             sound[i] = wet + (np.float32(1.0) - share) * dry[i]
 
 
-@compiled
+@njit
 def pass_by(engine, block, frames):
     """The block is not there, only its latency."""
     for channel in range(block.channels):
@@ -74,7 +75,7 @@ def pass_by(engine, block, frames):
             sound[i] = dry[i]
 
 
-@compiled
+@njit
 def run_switched(engine, block, frames):
     """One block for one period, on, off or in between. Returns the expected nanoseconds."""
     is_on = block.enabled == 1 and block.faded_in == BYPASS_FRAMES

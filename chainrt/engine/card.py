@@ -18,13 +18,13 @@ import math
 import numpy as np
 
 from ..compiled.clock import now_ns
-from ..compiled.language import INT32, INTEGER, UINT32, carray
+from ..compiled.language import INT32, INTEGER, UINT32, carray, njit
 from ..compiled.memory import address, load_acquire, pointer, store_release
 from ..compiled.native import Native
 from ..compiled.thread import thread_number
 from ..layout import CARD, STAGE
 from .pair import give_time
-from .planes import FLOAT_BYTES, compiled, plane
+from .planes import FLOAT_BYTES, plane
 from .stage import engine_at, play_stage
 
 WATCHED = 64
@@ -34,7 +34,7 @@ DONE_OFFSET = CARD.fields["done"][1]
 NEVER = 1e18  # ns
 
 
-@compiled
+@njit
 def begin_anew(card, now):
     """The grid of due times begins with the present callback."""
     card.due_ns = now
@@ -42,7 +42,7 @@ def begin_anew(card, now):
     card.watched = 0
 
 
-@compiled
+@njit
 def find_due(card, engine, now, frames):
     """When the present callback, of so many frames, was due; swallowed periods are noted in the engine."""
     length = frames * engine.frame_time_ns
@@ -65,7 +65,7 @@ def find_due(card, engine, now, frames):
     return due
 
 
-@compiled
+@njit
 def count_flags(card, flags):
     card.input_underflows += flags & 1
     card.input_overflows += flags >> 1 & 1
@@ -73,7 +73,7 @@ def count_flags(card, flags):
     card.output_overflows += flags >> 3 & 1
 
 
-@compiled
+@njit
 def fetch_input(card, engine, source, done, frames):
     """The next input onto the engine's plane: the card's channel, the samples that take its place, or silence."""
     target = plane(engine.input, frames)
@@ -94,7 +94,7 @@ def fetch_input(card, engine, source, done, frames):
             target[i] = 0.0
 
 
-@compiled
+@njit
 def deliver_output(card, target, done, frames):
     """The stage's planes to the card."""
     channels = card.output_channels
@@ -110,7 +110,7 @@ def deliver_output(card, target, done, frames):
             sound[i * channels + 1] = right[i]
 
 
-@compiled
+@njit
 def keep_output(card, frames):
     """The stage's planes to where the sound is kept, as far as there is room."""
     room = min(frames, card.kept_frames - card.done)
@@ -123,7 +123,7 @@ def keep_output(card, frames):
                 target[i] = sound[i]
 
 
-@compiled
+@njit
 def fade_out(card, target, frames):
     """Bring the whole callback's output down to silence, along half a cosine."""
     sound = plane(target, frames * card.output_channels)
@@ -133,7 +133,7 @@ def fade_out(card, target, frames):
             sound[i * card.output_channels + channel] *= share
 
 
-@compiled
+@njit
 def make_silence(card, target, frames):
     sound = plane(target, frames * card.output_channels)
     for i in range(frames * card.output_channels):

@@ -3,18 +3,17 @@
 import numpy as np
 
 from ..compiled.clock import now_ns
-from ..compiled.language import carray
+from ..compiled.language import carray, njit
 from ..compiled.memory import pointer
 from ..layout import PERIOD, REAL, WEATHER_BLOCK, WEATHER_PERIOD
-from .planes import compiled
 
 
-@compiled
+@njit
 def clock(engine):
     return float(now_ns()) if engine.virtual == REAL else engine.now_ns
 
 
-@compiled
+@njit
 def weather_today(engine):
     """The row of a simulated period: see layout.weather_columns. Not to be read when the clock is real."""
     columns = WEATHER_PERIOD + WEATHER_BLOCK * engine.block_count
@@ -22,7 +21,7 @@ def weather_today(engine):
     return carray(pointer(engine.weather + row * columns * 8), columns, np.float64)
 
 
-@compiled
+@njit
 def count_swallowed(engine, note):
     """Periods for which nobody asked are misses: of the engine, if it was still busy when the first was due.
 
@@ -39,7 +38,7 @@ def count_swallowed(engine, note):
     engine.swallowed = 0
 
 
-@compiled
+@njit
 def count_period(engine, began, frames, floor):
     """Was the deadline met, and could it have been? One PERIOD record, and the counters."""
     row = engine.periods % engine.ring_size

@@ -18,7 +18,7 @@ Rules kept here:
 * The guard of an engine that is allowed to be late (below 0) does not grow.
 """
 
-from .planes import compiled
+from ..compiled.language import njit
 from .reflex import STALL_SHARE
 
 GROWS = 1.5
@@ -26,19 +26,19 @@ MOST, MOST_OF_MUTED = 4.0, 2.5  # times: 4 % and 7.5 % of the deadline
 SHRINKS_NS = 1e10  # time constant
 
 
-@compiled
+@njit
 def sound_until(engine, deadline):
     """When the sound of a period should be done."""
     return deadline - engine.guard_ns * (engine.guard_growth if engine.guard_ns > 0.0 else 1.0)
 
 
-@compiled
+@njit
 def muted_until(engine, deadline, length):
     """When its muted work should be done."""
     return deadline - (1.0 - engine.muted_share) * length * min(MOST_OF_MUTED, engine.guard_growth)
 
 
-@compiled
+@njit
 def follow_end(engine, ended, until, deadline, delay, length):
     """The sound of a period was done, or its muted work.
 
@@ -48,7 +48,7 @@ def follow_end(engine, ended, until, deadline, delay, length):
         engine.guard_growth = min(MOST, GROWS * engine.guard_growth)
 
 
-@compiled
+@njit
 def calm_down(engine, length):
     """A period is over."""
     engine.guard_growth -= (engine.guard_growth - 1.0) * (length / SHRINKS_NS)

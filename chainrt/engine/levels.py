@@ -20,10 +20,10 @@ Rules kept here:
 
 import numpy as np
 
-from ..compiled.language import carray
+from ..compiled.language import carray, njit
 from ..compiled.memory import pointer
 from ..layout import COLD, DROPPED, HELD, LEVEL, PLAYED
-from .planes import FLOAT_BYTES, compiled, plane
+from .planes import FLOAT_BYTES, plane
 from .reflex import hearing_ns
 from .rest import call_kernel, call_or_rest, count_still
 
@@ -36,7 +36,7 @@ MOST_DEBT = 4  # periods that a warm level may lag and still count as warm: it i
 # -- the kept input ---------------------------------------------------------------------------------------------
 
 
-@compiled
+@njit
 def keep_input(engine, block, frames):
     """Put the present input behind what is kept."""
     position = block.kept_position
@@ -52,7 +52,7 @@ def keep_input(engine, block, frames):
             ring[at if at < block.kept_size else at - block.kept_size] = source[i]
 
 
-@compiled
+@njit
 def recall_input(engine, block, behind, frames):
     """Fetch `frames` frames of kept input, the first of them `behind` frames before the end, onto the scratch."""
     if engine.silent == 1:
@@ -66,7 +66,7 @@ def recall_input(engine, block, behind, frames):
             target[i] = ring[at if at < block.kept_size else at - block.kept_size]
 
 
-@compiled
+@njit
 def hear(engine, block, level, frames):
     """Let a muted level hear the next `frames` frames it has not yet heard. Returns the expected nanoseconds."""
     expected = 0.0
@@ -85,7 +85,7 @@ def hear(engine, block, level, frames):
     return expected
 
 
-@compiled
+@njit
 def leave_a_gap(level, behind):
     """Give up what lies further back: the level goes on to hear from `behind` frames before the present."""
     level.behind = behind
@@ -96,7 +96,7 @@ def leave_a_gap(level, behind):
 # -- what a level knows -----------------------------------------------------------------------------------------
 
 
-@compiled
+@njit
 def grow_older(block, levels, frames):
     """A period has come in that no level has heard yet."""
     for index in range(block.level_count):
@@ -108,13 +108,13 @@ def grow_older(block, levels, frames):
             leave_a_gap(level, block.kept_size - frames)
 
 
-@compiled
+@njit
 def is_exact(level, frames, most_behind):
     """True if the level, once it has heard what is kept, is exact from the first of the last `frames` frames on."""
     return level.behind <= most_behind and level.fresh + level.behind >= level.memory + frames
 
 
-@compiled
+@njit
 def skip_what_is_too_old(engine, block, level, frames):
     """A level that begins to catch up leaves a gap where hearing it all is not worth it."""
     if level.running == 0 or (block.replay == 0 and engine.reflex == 0):
@@ -123,13 +123,13 @@ def skip_what_is_too_old(engine, block, level, frames):
             leave_a_gap(level, frames + reach)
 
 
-@compiled
+@njit
 def present_ns(level, frames):
     """What it costs to play the present period, with what the level has not heard before it. By the table."""
     return hearing_ns(level, level.behind, frames)
 
 
-@compiled
+@njit
 def ready_bits(block):
     levels = carray(pointer(block.levels), block.level_count, LEVEL)
     bits = 0
@@ -142,7 +142,7 @@ def ready_bits(block):
 # -- the audible level ------------------------------------------------------------------------------------------
 
 
-@compiled
+@njit
 def play(engine, block, level, frames):
     """Let a level play the present period on the block's planes. Returns the expected nanoseconds."""
     expected = 0.0
@@ -155,7 +155,7 @@ def play(engine, block, level, frames):
     return expected
 
 
-@compiled
+@njit
 def crossfade(engine, block, frames):
     """Blend the scratch (the target level) into the block's planes, from where the last period stopped."""
     if engine.silent == 0:
@@ -171,7 +171,7 @@ def crossfade(engine, block, frames):
         block.faded = 0
 
 
-@compiled
+@njit
 def play_planned(engine, block, levels, frames):
     """The audible level, and the crossfade to the target if it can be at hand and there is time for both.
 
@@ -204,7 +204,7 @@ def play_planned(engine, block, levels, frames):
     return expected
 
 
-@compiled
+@njit
 def play_least(engine, block, levels, frames):
     """What is left to do when the planned level does not fit. Returns the expected nanoseconds."""
     least = levels[block.least]
@@ -235,7 +235,7 @@ def play_least(engine, block, levels, frames):
     return expected
 
 
-@compiled
+@njit
 def silence(engine, block, frames):
     if engine.silent == 1:
         return
@@ -248,7 +248,7 @@ def silence(engine, block, frames):
 # -- the bend ---------------------------------------------------------------------------------------------------
 
 
-@compiled
+@njit
 def begin_bend(engine, block, frames):
     """From here on the output goes on where it was, in a straight line, and turns into what really plays."""
     block.bent = 0
@@ -257,7 +257,7 @@ def begin_bend(engine, block, frames):
         block.bend_right = 2 * block.last_right - block.before_right - plane(block.right, frames)[0]
 
 
-@compiled
+@njit
 def let_go(sound_at, frames, bent, amount):
     """Add a difference that has been fading for `bent` frames to a plane."""
     sound = plane(sound_at, frames)
@@ -266,7 +266,7 @@ def let_go(sound_at, frames, bent, amount):
         sound[i] += np.float32(amount * (1.0 - done) * (1.0 - done) * (1.0 + 2.0 * done))
 
 
-@compiled
+@njit
 def bend(engine, block, frames):
     """Add what is left of the bend."""
     if engine.silent == 0:
@@ -276,7 +276,7 @@ def bend(engine, block, frames):
     block.bent += frames
 
 
-@compiled
+@njit
 def remember_end(engine, block, frames):
     if engine.silent == 0:
         left, right = plane(block.left, frames), plane(block.right, frames)
@@ -285,7 +285,7 @@ def remember_end(engine, block, frames):
         block.last_left, block.last_right = left[frames - 1], right[frames - 1]
 
 
-@compiled
+@njit
 def run_block(engine, block, frames):
     """One block for one period, within engine.room_ns; its muted levels wait. Returns the expected nanoseconds."""
     levels = carray(pointer(block.levels), block.level_count, LEVEL)
@@ -315,7 +315,7 @@ def run_block(engine, block, frames):
 # -- the muted ones ---------------------------------------------------------------------------------------------
 
 
-@compiled
+@njit
 def affordable(level, room, most_frames):
     """How many frames it may hear for `room` nanoseconds by the table, in calls of `most_frames` at most."""
     whole = level.call_ns + most_frames * level.frame_ns
@@ -329,7 +329,7 @@ def affordable(level, room, most_frames):
     return calls * most_frames + min(part, most_frames - 1)
 
 
-@compiled
+@njit
 def run_muted(engine, block, level, frames):
     """Bring a muted level nearer to the present. Returns the expected nanoseconds."""
     allowed = frames + block.replay
@@ -345,7 +345,7 @@ def run_muted(engine, block, level, frames):
     return hear(engine, block, level, past) + hear(engine, block, level, level.behind)
 
 
-@compiled
+@njit
 def run_muted_levels(engine, block, frames):
     """What a block's muted levels have to do in this period, within engine.room_ns. Returns expected nanoseconds."""
     levels = carray(pointer(block.levels), block.level_count, LEVEL)

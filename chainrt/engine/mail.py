@@ -6,10 +6,9 @@ write to, the engine always has the newest complete one, so a scene changes in o
 
 import numpy as np
 
-from ..compiled.language import carray
+from ..compiled.language import carray, njit
 from ..compiled.memory import address, exchange, load_acquire, pointer, store_release
 from ..layout import ENGINE, FRESH, MAIL_COLUMNS
-from .planes import compiled
 
 FLOAT64_BYTES = 8
 KNOBS_OFFSET = 4  # in the record p: behind `rate`, one float32 each
@@ -19,7 +18,7 @@ POSTED_OFFSET = ENGINE.fields["posted"][1]
 MIDDLE_OFFSET = ENGINE.fields["settings_middle"][1]
 
 
-@compiled
+@njit
 def take_plan(engine, blocks):
     """Take a plan out of the mailbox, if one is there."""
     posted = load_acquire(address(engine) + POSTED_OFFSET)
@@ -35,7 +34,7 @@ def take_plan(engine, blocks):
     store_release(address(engine) + TAKEN_OFFSET, posted)
 
 
-@compiled
+@njit
 def take_settings(engine, blocks):
     """Take the newest settings, if they are newer than those that play."""
     middle = address(engine) + MIDDLE_OFFSET

@@ -1,17 +1,17 @@
 """Many periods from memory to memory, paced by the clock or as fast as the machine can."""
 
 from ..compiled.clock import now_ns, sleep_ns
-from ..compiled.language import INTEGER, carray
+from ..compiled.language import INTEGER, carray, njit
 from ..compiled.memory import address, load_acquire, pointer
 from ..compiled.native import Native
 from ..layout import PERFORMANCE, STAGE
-from .planes import FLOAT_BYTES, compiled, plane
+from .planes import FLOAT_BYTES, plane
 from .stage import engine_at, play_stage
 
 STOP_OFFSET = PERFORMANCE.fields["stop"][1]
 
 
-@compiled
+@njit
 def wait_until(release):
     """Sleep until a moment of the machine's clock."""
     left = release - now_ns()
@@ -20,7 +20,7 @@ def wait_until(release):
         left = release - now_ns()
 
 
-@compiled
+@njit
 def fetch(performance, engine, frames):
     """The next input onto the chain's first plane; the input goes round and round."""
     source = plane(performance.input, performance.input_frames)
@@ -31,7 +31,7 @@ def fetch(performance, engine, frames):
         at = at + 1 if at + 1 < performance.input_frames else 0
 
 
-@compiled
+@njit
 def deliver(performance, frames):
     """The last planes to the output, if it is wanted."""
     for channel in range(2):

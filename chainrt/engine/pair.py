@@ -22,13 +22,13 @@ import numpy as np
 
 from ..compiled.call import call2
 from ..compiled.clock import now_ns, sleep_ns
-from ..compiled.language import INTEGER, carray
+from ..compiled.language import INTEGER, carray, njit
 from ..compiled.memory import address, load_acquire, pointer, store_release
 from ..compiled.native import Native
 from ..layout import ENGINE, PAIR, PERIOD, REAL, SLOT
 from .count import weather_today
 from .levels import BEND_FRAMES, FADE_FRAMES, let_go
-from .planes import FLOAT_BYTES, compiled, plane
+from .planes import FLOAT_BYTES, plane
 from .stage import engine_at
 
 IN_TIME = 4  # periods in a row: one that catches up is often late again
@@ -42,31 +42,31 @@ TAKEN_OFFSET = PAIR.fields["taken"][1]
 SHOWN_OFFSET = PAIR.fields["shown"][1]
 
 
-@compiled
+@njit
 def pair_at(place):
     return carray(pointer(place), 1, PAIR)[0]
 
 
-@compiled
+@njit
 def slot_of(pair, number):
     """The slot of the period of this number."""
     return carray(pointer(pair.slots), pair.slot_count, SLOT)[number % pair.slot_count]
 
 
-@compiled
+@njit
 def input_of(pair, number):
     """Where the input of the period of this number lies. (By frame it would lie where an older one still waits.)"""
     return pair.input + (number % pair.slot_count) * engine_at(pair.lead).most_frames * FLOAT_BYTES
 
 
-@compiled
+@njit
 def copy(source_at, target_at, frames):
     source, target = plane(source_at, frames), plane(target_at, frames)
     for i in range(frames):
         target[i] = source[i]
 
 
-@compiled
+@njit
 def put(ring_at, size, first, plane_at, frames):
     """A plane into a ring of samples, from frame `first` on."""
     ring, source, at = plane(ring_at, size), plane(plane_at, frames), first % size
@@ -75,7 +75,7 @@ def put(ring_at, size, first, plane_at, frames):
         at = at + 1 if at + 1 < size else 0
 
 
-@compiled
+@njit
 def fetch(ring_at, size, first, plane_at, frames):
     """What `put` has put there, back onto a plane."""
     ring, target, at = plane(ring_at, size), plane(plane_at, frames), first % size
@@ -87,7 +87,7 @@ def fetch(ring_at, size, first, plane_at, frames):
 # -- the lead ---------------------------------------------------------------------------------------------------
 
 
-@compiled
+@njit
 def play_next(pair):
     """Let the lead play the oldest period that it has not played."""
     lead, slot = engine_at(pair.lead), slot_of(pair, pair.taken)
@@ -112,7 +112,7 @@ def _show(lead, frames):
     store_release(address(pair) + SHOWN_OFFSET, slot.at + frames)
 
 
-@compiled
+@njit
 def nap(pair):
     """Sleep until the next period is due, or for a little while if it should be here by now."""
     if pair.taken == 0:
@@ -138,7 +138,7 @@ def _work(pair):
 # -- the understudy ---------------------------------------------------------------------------------------------
 
 
-@compiled
+@njit
 def hand_over(pair, understudy, frames):
     """Put the present input where the lead finds it, if it is not too far behind."""
     first = pair.written
@@ -157,14 +157,14 @@ def hand_over(pair, understudy, frames):
     store_release(address(pair) + POSTED_OFFSET, pair.posted + 1)
 
 
-@compiled
+@njit
 def give_time(pair_address, frames):
     """The sound system asks for so many frames at once: the lead needs as long for them. More than ever: a jump."""
     pair = pair_at(pair_address)
     pair.late = max(pair.late, min(frames, pair.ring_frames // 2))
 
 
-@compiled
+@njit
 def shown_by_now(pair, understudy):
     """The frame up to which the lead's sound is at hand."""
     if understudy.virtual == REAL:
@@ -176,7 +176,7 @@ def shown_by_now(pair, understudy):
     return reach
 
 
-@compiled
+@njit
 def step_in(pair, understudy, first):
     """The understudy is heard from frame `first` on; what its output lies off the last one is let go."""
     pair.changes += 1
@@ -187,7 +187,7 @@ def step_in(pair, understudy, first):
         pair.bend_right = pair.last_right - plane(pair.own_right, pair.ring_frames)[before]
 
 
-@compiled
+@njit
 def blend(pair, own_at, lead_at, target_at, amount, first, frames):
     """One side: the understudy, its bend, and as much of the lead as is faded in."""
     fetch(own_at, pair.ring_frames, first, target_at, frames)
@@ -201,7 +201,7 @@ def blend(pair, own_at, lead_at, target_at, amount, first, frames):
             at = at + 1 if at + 1 < pair.ring_frames else 0
 
 
-@compiled
+@njit
 def play_understudy(pair, understudy, first, frames):
     """The understudy's sound onto its planes, or the crossfade back to the lead."""
     is_stereo = understudy.output_left != understudy.output_right
@@ -217,7 +217,7 @@ def play_understudy(pair, understudy, first, frames):
         pair.heard, pair.faded = 1, 0
 
 
-@compiled
+@njit
 def play_lead(pair, understudy, first, frames):
     """The lead's sound onto the understudy's planes."""
     if understudy.silent == 0:

@@ -7,9 +7,7 @@ from ..compiled.memory import pointer
 
 FLOAT_BYTES = 4
 
-compiled = njit
 
-
-@compiled
+@njit
 def plane(at, frames):
     return carray(pointer(at), frames, np.float32)

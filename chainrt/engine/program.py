@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..compiled.call import call2
-from ..compiled.language import carray
+from ..compiled.language import carray, njit
 from ..compiled.memory import address, pointer
 from ..layout import (
     ADD,
@@ -26,7 +26,7 @@ from .bypass import run_switched
 from .count import clock, weather_today
 from .guard import calm_down, follow_end, muted_until, sound_until
 from .levels import ready_bits, run_muted_levels
-from .planes import compiled, plane
+from .planes import plane
 from .reflex import (
     follow,
     follow_muted,
@@ -43,7 +43,7 @@ STALL_RATIO = 2.0  # beyond this factor a period's excess counts as a stall, not
 SPENT_BYTES = SPENT.itemsize
 
 
-@compiled
+@njit
 def delay(step, frames):
     """What goes into the ring comes out of it `step.frames` frames later."""
     target, ring, at = plane(step.target, frames), plane(step.source, step.frames), step.at
@@ -53,7 +53,7 @@ def delay(step, frames):
     step.at = at
 
 
-@compiled
+@njit
 def run_plumbing(step, frames):
     """Copy, silence, delay or add planes."""
     target = plane(step.target, frames)
@@ -72,7 +72,7 @@ def run_plumbing(step, frames):
         delay(step, frames)
 
 
-@compiled
+@njit
 def pass_time(engine, expected, factor, stall):
     """On a virtual clock: let the time pass that some work takes."""
     if engine.virtual == LAWS:
@@ -81,7 +81,7 @@ def pass_time(engine, expected, factor, stall):
         engine.now_ns += float(int(expected * factor + stall + 0.5)) if factor >= 0.0 else -factor
 
 
-@compiled
+@njit
 def begin_program(engine, began, weather, note):
     """What comes before the first block. Returns the nanoseconds it took."""
     if engine.virtual == LAWS:
@@ -92,7 +92,7 @@ def begin_program(engine, began, weather, note):
     return note.start_ns
 
 
-@compiled
+@njit
 def run_program(engine, frames, began):
     """Run all steps and note what each block took. Returns what the floor, an all-smallest chain, would have taken."""
     blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)  # as an argument it would be counted (NRT)
@@ -162,7 +162,7 @@ def run_program(engine, frames, began):
     return floor
 
 
-@compiled
+@njit
 def put_down(note, block, measured, expected):
     """Note what a block took until its sound was done."""
     note.measured_ns, note.expected_ns = measured, expected
@@ -172,7 +172,7 @@ def put_down(note, block, measured, expected):
     note.reflex = block.reflex if block.due == 1 else PLAYED
 
 
-@compiled
+@njit
 def run_muted_work(engine, frames, before, deadline, shown):
     """Let the muted levels work in the time that is left."""
     blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)

@@ -18,10 +18,9 @@ Rules kept here:
 * No period raises the slowdown to more than MOST_AT_ONCE times what it was.
 """
 
-from ..compiled.language import carray
+from ..compiled.language import carray, njit
 from ..compiled.memory import pointer
 from ..layout import BLOCK, LEVEL
-from .planes import compiled
 
 SPARE = 1.03  # how much later blocks are trusted to keep to the table
 ATTACK, RELEASE = 0.5, 0.15  # share of a rise and of a fall that the slowdown follows in one period
@@ -30,14 +29,14 @@ STALL_SHARE = 0.03  # of the period
 EVIDENCE_SHARE = 0.01  # of the period: expected work by which it may be judged before it is over
 
 
-@compiled
+@njit
 def hearing_ns(level, heard, frames):
     """What it costs to hear so many frames, in calls of a period at most; one call at least. By the table."""
     calls = 1 if heard <= frames else (heard + frames - 1) // frames  # divisions are dear, and mostly there is one call
     return calls * level.call_ns + heard * level.frame_ns
 
 
-@compiled
+@njit
 def least_ns(block, frames):
     """What the block costs at its least level, by the table; nothing if it is bypassed."""
     if block.idle == 1 and block.enabled == 0:
@@ -46,7 +45,7 @@ def least_ns(block, frames):
     return hearing_ns(level, frames, frames)
 
 
-@compiled
+@njit
 def ratio(measured, expected, most_excess_measured, most_excess_expected, length):
     """Measured over expected work, without the block of the largest excess if it looks like a stall; 0: too little."""
     if most_excess_measured - most_excess_expected > STALL_SHARE * length:
@@ -55,19 +54,19 @@ def ratio(measured, expected, most_excess_measured, most_excess_expected, length
     return measured / expected if expected > EVIDENCE_SHARE * length else 0.0
 
 
-@compiled
+@njit
 def present_slowdown(engine, shown):
     """The slowdown to reckon with, if this period has `shown` so much so far."""
     return max(engine.slowdown, min(shown, MOST_AT_ONCE * engine.slowdown))
 
 
-@compiled
+@njit
 def slowdown_of_one(common, measured, expected):
     """Of a block whose table may be wrong for it alone, by what it took just now; the common one where it took less."""
     return max(common, min(measured / expected, MOST_AT_ONCE * common)) if expected > 0.0 else common
 
 
-@compiled
+@njit
 def follow(engine, shown):
     """Learn from a whole period."""
     if shown > 0.0:
@@ -75,7 +74,7 @@ def follow(engine, shown):
         engine.slowdown += (ATTACK if shown > engine.slowdown else RELEASE) * (shown - engine.slowdown)
 
 
-@compiled
+@njit
 def follow_muted(engine, measured, expected, slowdown, length):
     """Learn from the muted work of one block whose sound went `slowdown` times as slow as its table."""
     if expected > EVIDENCE_SHARE * length:
@@ -83,7 +82,7 @@ def follow_muted(engine, measured, expected, slowdown, length):
         engine.muted_excess += (ATTACK if shown > engine.muted_excess else RELEASE) * (shown - engine.muted_excess)
 
 
-@compiled
+@njit
 def least_of_all(engine, frames):
     """(what all blocks cost at least, what those cost that have no smaller level to fall to), by the table."""
     blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
@@ -97,7 +96,7 @@ def least_of_all(engine, frames):
     return every, single
 
 
-@compiled
+@njit
 def planned_ns(block, frames):
     """What the block costs as it plays now, with what it has to hear before, by the table."""
     if block.idle == 1 and block.enabled == 0:
@@ -108,7 +107,7 @@ def planned_ns(block, frames):
     return both + hearing_ns(level, level.behind + frames, frames)
 
 
-@compiled
+@njit
 def plan_costs(engine, frames):
     """What all blocks cost as they play now, by the table; noted in each: what its fall would save."""
     blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
@@ -121,7 +120,7 @@ def plan_costs(engine, frames):
     return every
 
 
-@compiled
+@njit
 def is_given_up(engine, index, excess):
     """True if block `index` is among those that must fall to save `excess` nanoseconds by the table."""
     blocks = carray(pointer(engine.blocks), engine.block_count, BLOCK)
@@ -136,7 +135,7 @@ def is_given_up(engine, index, excess):
     return False
 
 
-@compiled
+@njit
 def make_room(engine, index, left, planned, later, later_single, slowdown):
     """Tell block `index` what it may cost.
 

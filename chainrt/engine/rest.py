@@ -18,19 +18,19 @@ Rules kept here:
 import numpy as np
 
 from ..compiled.call import call4, call5
-from ..compiled.language import carray
+from ..compiled.language import carray, njit
 from ..compiled.memory import pointer
 from ..layout import REAL
-from .planes import FLOAT_BYTES, compiled, plane
+from .planes import FLOAT_BYTES, plane
 
 
-@compiled
+@njit
 def set_clock(at, time):
     if at != 0:
         carray(pointer(at), 1, np.int64)[0] = time
 
 
-@compiled
+@njit
 def call_kernel(engine, block, level, left, right, frames, time):
     """Let one level of a block play over planes at addresses, in place, the first frame being the `time`-th ever.
 
@@ -48,13 +48,13 @@ def call_kernel(engine, block, level, left, right, frames, time):
     return level.call_ns + frames * level.frame_ns
 
 
-@compiled
+@njit
 def words(at, count):
     """float32 memory as bits."""
     return carray(pointer(at), count, np.int32)
 
 
-@compiled
+@njit
 def same_at_the_end(at, frames):
     """How many frames at the end of a plane are, bit for bit, the last one."""
     bits = words(at, frames)
@@ -64,7 +64,7 @@ def same_at_the_end(at, frames):
     return count
 
 
-@compiled
+@njit
 def copy_changes(source, target, count):
     """Copy words; True if any of them was another one before."""
     old, new, changed = words(target, count), words(source, count), False
@@ -74,7 +74,7 @@ def copy_changes(source, target, count):
     return changed
 
 
-@compiled
+@njit
 def count_still(engine, block, frames):
     """Count the frames for which the block's input has not changed, nor any of its knobs."""
     if engine.silent == 1 or engine.virtual != REAL or engine.restless == 1:
@@ -90,7 +90,7 @@ def count_still(engine, block, frames):
     block.held_left, block.held_right = left, right
 
 
-@compiled
+@njit
 def nothing_new(block, level, frames):
     """True if the level has heard one value for so long, and still hears it, that it plays one value, too."""
     if level.rest_after < 0 or level.calm < level.rest_after or block.still < level.calm + frames:
@@ -98,7 +98,7 @@ def nothing_new(block, level, frames):
     return level.clock_left == 0 or (block.held_left == 0 and block.held_right == 0)
 
 
-@compiled
+@njit
 def remember(level):
     """Note what the level feeds back to itself. True if it is not what was noted before."""
     count, second = level.fed_back_floats, level.frame_ago + level.fed_back_floats * FLOAT_BYTES
@@ -108,7 +108,7 @@ def remember(level):
     return is_new
 
 
-@compiled
+@njit
 def leaves_no_trace(engine, block, level, left, right, time):
     """Play one frame. True if all that the level feeds back to itself is as it was before."""
     remember(level)
@@ -116,14 +116,14 @@ def leaves_no_trace(engine, block, level, left, right, time):
     return not remember(level)
 
 
-@compiled
+@njit
 def repeat(at, frames, value):
     x = plane(at, frames)
     for i in range(frames):
         x[i] = value
 
 
-@compiled
+@njit
 def call_or_rest(engine, block, level, left, right, frames, time):
     """Let a level play the present period, as `call_kernel` does, or repeat itself if it hears nothing new."""
     is_calm = nothing_new(block, level, frames)

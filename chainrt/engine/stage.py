@@ -14,27 +14,27 @@ import math
 import numpy as np
 
 from ..compiled.call import call2
-from ..compiled.language import carray
+from ..compiled.language import carray, njit
 from ..compiled.memory import address, load_acquire, pointer, store_release
 from ..layout import ENGINE, STAGE
-from .planes import compiled, plane
+from .planes import plane
 
 POSTED_OFFSET = STAGE.fields["posted"][1]
 TAKEN_OFFSET = STAGE.fields["taken"][1]
 CUT_OFFSET = STAGE.fields["cut"][1]
 
 
-@compiled
+@njit
 def engine_at(place):
     return carray(pointer(place), 1, ENGINE)[0]
 
 
-@compiled
+@njit
 def play_period(engine, frames):
     call2(engine.period, address(engine), frames)
 
 
-@compiled
+@njit
 def add_faded(source_at, target_at, frames, first_share, share_step):
     """Add a plane to another; its share of the power begins at `first_share` and grows by `share_step` a frame."""
     source, target = plane(source_at, frames), plane(target_at, frames)
@@ -43,7 +43,7 @@ def add_faded(source_at, target_at, frames, first_share, share_step):
         target[i] += np.float32(math.sqrt(share)) * source[i]
 
 
-@compiled
+@njit
 def play_faded(stage, engine, frames, first_share, share_step):
     """One period of an engine onto the mix; nothing of it is computed once its share has gone."""
     play_period(engine, frames)
@@ -51,14 +51,14 @@ def play_faded(stage, engine, frames, first_share, share_step):
     add_faded(engine.output_right, stage.mix_right, frames, first_share, share_step)
 
 
-@compiled
+@njit
 def follow(later, earlier):
     """An engine that plays after another in the same period was not woken late, but only waited for its turn."""
     later.ended_ns = earlier.ended_ns
     later.floor_ended_ns = earlier.floor_ended_ns
 
 
-@compiled
+@njit
 def share_inputs(stage, old, new, frames, progress, step):
     """Both hear the same, but one that rings hears less and less."""
     heard, first = plane(new.input, frames), plane(old.input, frames)
@@ -68,14 +68,14 @@ def share_inputs(stage, old, new, frames, progress, step):
             first[i] *= np.float32(math.sqrt(max(0.0, 1.0 - progress - step * (i + 1))))
 
 
-@compiled
+@njit
 def end_ringing(stage, posted):
     """Once it is enough, what still rings is faded out."""
     if load_acquire(address(stage) + CUT_OFFSET) == posted:
         stage.ring_frames = min(stage.ring_frames, stage.faded)
 
 
-@compiled
+@njit
 def crossfade_engines(stage, old, new, frames):
     """One period of the change from one engine to the other."""
     left, right = plane(stage.mix_left, frames), plane(stage.mix_right, frames)
@@ -103,7 +103,7 @@ def crossfade_engines(stage, old, new, frames):
     stage.faded += frames
 
 
-@compiled
+@njit
 def play_stage(stage, frames):
     """One period of whatever plays, from its engine's plane `input` to `stage.left` and `.right`."""
     posted = load_acquire(address(stage) + POSTED_OFFSET)
