@@ -185,7 +185,7 @@ def parser() -> Parser:
     new.add_argument("file", metavar="FILE", nargs="?", default="this-machine.yaml", help="where it goes")
     new.add_argument("--from-this-machine", action="store_true", help="measure the machine this runs on")
     new.add_argument(
-        "--rounds", metavar="N", default="10", help="how often each level plays, 4 s all in all (default: 10)"
+        "--rounds", metavar="N", default="8", help="how often each level plays, 18 s for all of them (default: 8)"
     )
     new.add_argument(
         "--without-pauses", action="store_true", help="keep the processor busy: to scale other devices from"

@@ -58,7 +58,7 @@ def measure(
     rounds: int = ROUNDS,
     paced: bool = True,
 ) -> Device:
-    """Play for about `rounds` x 17 seconds and tell what it cost. tell(done, total, what) hears of progress.
+    """Play for about `rounds` x 18 seconds and tell what it cost. tell(done, total, what) hears of progress.
 
     Without `paced` the periods follow each other at once, so what waking up costs is left out: to scale from.
     """
