@@ -164,9 +164,9 @@ def page(played: list[Played], device: Device, options) -> str:
     struck = sum(stretch.struck for each in played for stretch in each.stretches)
     lines = [
         f"{device.title}, {date.today()}; `python bench/profiles.py --rounds {options.rounds}`; {periods:,} periods of"
-        f" {FRAMES} frames by the wall clock, between half as many of measuring. A ratio is what the profile said over what"
-        f" was. {struck:,} periods more do not count: in these the machine looked away, for longer than half a deadline"
-        " and several times what the chain takes.",
+        f" {FRAMES} frames by the wall clock, between half as many of measuring. A ratio is what the profile said over"
+        f" what was. {struck:,} periods more do not count: in these the machine looked away, for longer than half a"
+        " deadline and several times what the chain takes.",
         "",
         "| preset | load: said | was | ratio | stretches apart | p99: said | was | ratio |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
