@@ -7,8 +7,8 @@ board come two of presets, as long, all their blocks at their largest level, not
 compared in the same minutes, and a clock that drifts does so for both. Stretches are short (0.05 s), so that each
 preset is heard at many moments: what slows a machine down lasts longer than that. How far the stretches of a preset lie
 apart is told, too; the mean of N of them is only known to about 1.5 times that over the root of N, and the p99 of 200
-only to 4 % (7 % for some, by drawing stretches anew from those there are). Each stretch lays
-its chain out anew, as those of the measuring do: where in memory a chain happens to lie makes a difference of 10 %.
+only to 4 % (7 % for some, by drawing stretches anew from those there are). Each stretch lays its chain out anew, as
+those of the measuring do: where in memory a chain happens to lie makes a difference of 10 %.
 
 Misses are counted on chains of A2 amps that fill the deadline to FILLED; what the profile says of them is simulated:
 the engine on the virtual clock, with the profile's costs and its jitter, in stretches as long. What was aimed at: mean

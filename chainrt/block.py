@@ -181,6 +181,11 @@ class Block:
     _prepare: Callable | None = None
 
     @property
+    def makes_stereo(self) -> bool:
+        """True if a mono chain has two channels behind it."""
+        return self.channels == 2 and not self.linked
+
+    @property
     def summary(self) -> str:
         """The first line of the file in which the block stands."""
         return self._paragraphs[0]

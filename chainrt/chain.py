@@ -252,7 +252,7 @@ class Chain:
         index = self._next_block
         self._next_block += 1
         block = self.blocks[index]
-        if block.declared.channels == 2 and not block.declared.linked and len(planes) == 1:
+        if block.declared.makes_stereo and len(planes) == 1:
             planes = [*planes, self._plane()]
             self._step(COPY, source=planes[0], target=planes[1])
         self._step(RUN, block=index)

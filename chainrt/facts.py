@@ -151,7 +151,7 @@ def _walk(chain: Sequence[BlockSpec | Split], planned, channels: int, places, fo
         elif item.is_in_chain:
             index = next(places)
             declared = planned[index].declared
-            if declared.channels == 2 and not declared.linked:
+            if declared.makes_stereo:
                 channels = 2
             found[index] = channels
             path.append(index)
@@ -190,7 +190,7 @@ def _typical(block: ChainBlock, frames: int) -> FitBlock:
         FitLevel(level.name, level.work, level.family, _assumed_db(block, number, count), *level_bytes(level))
         for number, level in enumerate(block.levels)
     )
-    channels = 2 if block.declared.channels == 2 and not block.declared.linked else 1
+    channels = 2 if block.declared.makes_stereo else 1
     return _fit_block(block, levels, channels, frames)
 
 

@@ -161,7 +161,8 @@ class Board(NamedTuple):
         chain = laid_out_anew(self.chain, order)
         chain.set_levels(_picked(chain, self.number))
         played = play_stretch(chain, guitar, STRETCH_SECONDS if paced else STEADY_SECONDS, paced)
-        places = [[spec.id for spec in order.chain].index(block.id) for block in self.chain.blocks]
+        played_ids = [block.id for block in chain.blocks]
+        places = [played_ids.index(block.id) for block in self.chain.blocks]
         self.spent.append(played._replace(blocks=played.blocks[:, places]))
 
     def _order(self, stretch: int) -> Preset:
@@ -346,8 +347,8 @@ def _orders(preset: Preset) -> list[Preset]:
 
     Amps of a stack are all alike: there is one order of them.
     """
-    two = [spec for spec in preset.chain if _is_stereo(spec.kind)]
-    one = [spec for spec in preset.chain if not _is_stereo(spec.kind)]
+    two = [spec for spec in preset.chain if BLOCKS[spec.kind].makes_stereo]
+    one = [spec for spec in preset.chain if not BLOCKS[spec.kind].makes_stereo]
     turns = range(1 if all(spec.kind == AMP for spec in one) else len(one))
     return [replace(preset, chain=(*one[turn:], *one[:turn], *two)) for turn in turns]
 
@@ -355,10 +356,6 @@ def _orders(preset: Preset) -> list[Preset]:
 def _without_amps(chain: Chain) -> Chain:
     preset = replace(chain.preset, chain=tuple(spec for spec in chain.preset.chain if spec.kind != AMP))
     return Chain(preset, chain.rate, chain.frames, blocks=[one for one in chain.blocks if one.spec.kind != AMP])
-
-
-def _is_stereo(kind: str) -> bool:
-    return BLOCKS[kind].channels == 2 and not BLOCKS[kind].linked
 
 
 def _most_levels(chain: Chain) -> int:
@@ -387,16 +384,18 @@ def _write_stack(folder: Path, name: str, count: int, amp: dict) -> Path:
 
 
 def _write_boards(folder: Path) -> list[Path]:
-    """Presets of all kinds of blocks, with the files they need, in this folder; stereo blocks stand last."""
+    """Presets of all kinds of blocks, with the files they need, in this folder.
+
+    Stereo blocks stand last, so that the others hear one channel.
+    """
     entries = []
-    for kind in sorted(BLOCKS, key=lambda kind: (_is_stereo(kind), kind)):  # so that the others hear one channel
-        declared = BLOCKS[kind]
+    for declared in sorted(BLOCKS.values(), key=lambda block: (block.makes_stereo, block.kind)):
         lengths = IR_TAPS if any(file.name == "ir" for file in declared.files) else IR_TAPS[:1]
         for number, taps in enumerate(lengths):
             files = typical.files(folder, declared, RATE_HZ, taps, typical.A2_CHANNELS)
             if files is not None:
-                named = [f"{name}: {path.name}" for name, path in files.items()]
-                entries.append((_is_stereo(kind), f"  - {kind}: {{{', '.join([f'id: {kind}{number}', *named])}}}"))
+                said = [f"id: {declared.kind}{number}", *(f"{name}: {path.name}" for name, path in files.items())]
+                entries.append((declared.makes_stereo, f"  - {declared.kind}: {{{', '.join(said)}}}"))
     for family in NETWORKS:
         if family != "a2":  # that one is the reference, and a kind of block like any other
             (folder / f"{family}.nam").write_text(json.dumps(typical.amp_like(family)), "utf-8")
